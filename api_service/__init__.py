@@ -1,0 +1,1 @@
+"""Serves the inventory and the availability of its nodes over HTTP."""

@@ -1,0 +1,1 @@
+"""The outside world of the API service: the repository and the broker."""

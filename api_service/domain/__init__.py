@@ -1,0 +1,1 @@
+"""Inventory, availability and queries; standard library only."""

@@ -1,0 +1,119 @@
+"""What is known of every site: an informer's store. Single-threaded; each site is replaced whole or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from shared.availability import Interval, NodeAvailability, SiteAvailability, SiteFlavors, Snapshot
+from shared.topology import Subject, Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Observed[S: (SiteAvailability, SiteFlavors)]:
+    """A site's newest snapshot and its age.
+
+    Attributes:
+        last_updated: The earlier of when it was observed and when it was received; it never goes back.
+    """
+
+    snapshot: S
+    last_updated: datetime
+
+    def stale_at(self, moment: datetime) -> bool:
+        """Whether the data is older than three of the site's poll intervals."""
+        return moment >= self.snapshot.stale_from(self.last_updated)
+
+
+type ObservedSite = Observed[SiteAvailability]
+type ObservedFlavors = Observed[SiteFlavors]
+
+
+class AvailabilityMap:
+    """The newest snapshot of every topic that has one."""
+
+    def __init__(self) -> None:
+        self._sites: dict[str, ObservedSite] = {}
+        self._flavors: dict[str, ObservedFlavors] = {}
+        self._current: dict[Topic, int] = {}
+
+    @property
+    def sites(self) -> Mapping[str, ObservedSite]:
+        """What is known of every synced site, by site id."""
+        return MappingProxyType(self._sites)
+
+    @property
+    def flavors(self) -> Mapping[str, ObservedFlavors]:
+        """What is known of the flavors of every site that publishes them, by site id."""
+        return MappingProxyType(self._flavors)
+
+    def has_synced(self, topic: Topic) -> bool:
+        """Whether anything is known of `topic`."""
+        return topic.site_id in (self._sites if topic.subject is Subject.SITE else self._flavors)
+
+    def generation(self, topic: Topic) -> int | None:
+        """The generation that fences older ones; None before the first, and after `forget_generation`."""
+        return self._current.get(topic)
+
+    def replace(self, snapshot: Snapshot, *, received_at: datetime) -> bool:
+        """Takes `snapshot` as the whole truth about its site, unless it is late. Says whether it was taken."""
+        match snapshot:
+            case SiteAvailability():
+                topic = Topic(snapshot.site_id, Subject.SITE)
+                known = self._sites.get(snapshot.site_id)
+                if self._is_late(topic, snapshot):
+                    return False
+                self._sites[snapshot.site_id] = Observed(
+                    snapshot, _last_updated(known, snapshot, received_at)
+                )
+            case SiteFlavors():
+                topic = Topic(snapshot.site_id, Subject.FLAVORS)
+                known_flavors = self._flavors.get(snapshot.site_id)
+                if self._is_late(topic, snapshot):
+                    return False
+                last_updated = _last_updated(known_flavors, snapshot, received_at)
+                self._flavors[snapshot.site_id] = Observed(snapshot, last_updated)
+        self._current[topic] = snapshot.generation
+        return True
+
+    def forget_generation(self, topic: Topic) -> None:
+        """For a stream that was wiped and reborn: the next message is taken whatever its generation."""
+        self._current.pop(topic, None)
+
+    def drop(self, topic: Topic) -> None:
+        """For a site that is in no inventory and no setting any more."""
+        self._current.pop(topic, None)
+        (self._sites if topic.subject is Subject.SITE else self._flavors).pop(topic.site_id, None)
+
+    def node(self, site_id: str, node_id: str) -> NodeAvailability | None:
+        """What is known of a node; None if its site was never synced or Blazar does not list it."""
+        site = self._sites.get(site_id)
+        return site.snapshot.nodes.get(node_id) if site else None
+
+    def _is_late(self, topic: Topic, snapshot: Snapshot) -> bool:
+        current = self._current.get(topic)
+        if current is None:
+            return False
+        # A poller that began before `current` was published may carry an older truth, whatever its clock says.
+        return snapshot.generation <= current or (snapshot.follows is not None and snapshot.follows < current)
+
+
+def _last_updated(
+    known: Observed[SiteAvailability] | Observed[SiteFlavors] | None,
+    snapshot: Snapshot,
+    received_at: datetime,
+) -> datetime:
+    # A writer's clock may run ahead of ours: nothing is younger than its receipt.
+    observed = min(snapshot.observed_at, received_at)
+    return max(observed, known.last_updated) if known else observed
+
+
+def clipped_segments(
+    observed: ObservedFlavors, flavor_id: str, window: Interval
+) -> tuple[tuple[Interval, int, int], ...] | None:
+    """A flavor's capacity inside `window`: (during, available, total) each; None if it is not published."""
+    segments = observed.snapshot.flavors.get(flavor_id)
+    if segments is None:
+        return None
+    clipped = ((each.during.clipped_to(window), each) for each in segments)
+    return tuple((during, each.available, each.total) for during, each in clipped if during)

@@ -1,0 +1,169 @@
+"""The hardware of a testbed at one commit: sites, clusters, nodes and flavors, immutable."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from api_service.domain.history import History
+
+type Document = Mapping[str, Any]
+"""A file's JSON object as it was written; nobody changes it."""
+
+NODE_OWN_KEYS: Final = frozenset({"version", "links"})
+"""Top-level keys of every resource that are ours: a document's own give way."""
+
+SEARCH_OWN_KEYS: Final = NODE_OWN_KEYS | {
+    "site_id", "cluster_id", "availability", "availability_until", "last_updated", "stale",
+}  # fmt: skip
+"""Top-level keys of a search result that are ours."""
+
+MAX_UID_LENGTH: Final = 255
+
+
+class NotInInventoryError(Exception):
+    """An id that the served commit does not hold. Its text is a sentence for the client."""
+
+
+class InventoryRefusedError(Exception):
+    """A commit that cannot be served; the one before stays. Its text says why."""
+
+
+class FaultKind(StrEnum):
+    """What is wrong with a file of the repository."""
+
+    NOT_UTF8 = "not-utf8"
+    NOT_JSON = "not-json"
+    NOT_AN_OBJECT = "not-an-object"
+    NO_UID = "no-uid"
+    WRONG_UID = "wrong-uid"
+    UNUSABLE_UID = "unusable-uid"
+    UNUSABLE_VALUE = "unusable-value"
+    TOO_LARGE = "too-large"
+    MISSING = "missing"
+    MISPLACED = "misplaced"
+    SHADOWED_KEY = "shadowed-key"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class DataFault:
+    """One fault of one file: told by `/status`, counted, logged once.
+
+    Attributes:
+        path: Relative to the inventory's folder, with `/`.
+        left_out: False only where the file is served all the same (`SHADOWED_KEY`).
+    """
+
+    path: str
+    kind: FaultKind
+    detail: str
+    left_out: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One bare-metal node."""
+
+    site_id: str
+    cluster_id: str
+    uid: str
+    document: Document = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster of a site and its nodes by uid, sorted."""
+
+    site_id: str
+    uid: str
+    document: Document = field(repr=False)
+    nodes: Mapping[str, Node] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Flavor:
+    """A virtual machine's size at a site."""
+
+    site_id: str
+    uid: str
+    document: Document = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site, its clusters and flavors by uid, sorted."""
+
+    uid: str
+    document: Document = field(repr=False)
+    clusters: Mapping[str, Cluster] = field(repr=False)
+    flavors: Mapping[str, Flavor] = field(repr=False)
+
+    def nodes(self) -> Iterator[Node]:
+        """Every node of the site, cluster by cluster."""
+        for cluster in self.clusters.values():
+            yield from cluster.nodes.values()
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Everything that one commit, or one plain folder, holds.
+
+    Attributes:
+        version: The sha of the commit; None without git.
+        committed_at: When it was committed; None without git.
+        document: The root file's object; empty if it is unusable.
+        sites: By uid, sorted.
+        history: The commits behind it; empty without git.
+        faults: What is wrong with its files.
+        shallow: The repository is a shallow clone, so versions are missing.
+    """
+
+    version: str | None = None
+    committed_at: datetime | None = None
+    document: Document = field(default_factory=dict, repr=False)
+    sites: Mapping[str, Site] = field(default_factory=dict, repr=False)
+    history: History = field(default_factory=History, repr=False)
+    faults: tuple[DataFault, ...] = field(default=(), repr=False)
+    shallow: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is anything to serve."""
+        return bool(self.sites)
+
+    def site(self, site_id: str) -> Site:
+        """Raises NotInInventoryError."""
+        try:
+            return self.sites[site_id]
+        except KeyError:
+            raise NotInInventoryError(f"there is no site {site_id!r:.300}") from None
+
+    def cluster(self, site_id: str, cluster_id: str) -> Cluster:
+        """Raises NotInInventoryError."""
+        try:
+            return self.site(site_id).clusters[cluster_id]
+        except KeyError:
+            raise NotInInventoryError(f"site {site_id} has no cluster {cluster_id!r:.300}") from None
+
+    def node(self, site_id: str, cluster_id: str, node_id: str) -> Node:
+        """Raises NotInInventoryError."""
+        try:
+            return self.cluster(site_id, cluster_id).nodes[node_id]
+        except KeyError:
+            raise NotInInventoryError(
+                f"cluster {cluster_id} of site {site_id} has no node {node_id!r:.300}"
+            ) from None
+
+    def flavor(self, site_id: str, flavor_id: str) -> Flavor:
+        """Raises NotInInventoryError."""
+        try:
+            return self.site(site_id).flavors[flavor_id]
+        except KeyError:
+            raise NotInInventoryError(f"site {site_id} has no flavor {flavor_id!r:.300}") from None
+
+    def nodes(self) -> Iterator[Node]:
+        """Every node, site by site."""
+        for site in self.sites.values():
+            yield from site.nodes()

@@ -1,0 +1,1 @@
+"""One function per resource: parse, ask the domain, answer."""

@@ -1,0 +1,77 @@
+"""The four answers that a cluster asks of either service: is it alive, is it ready, how is it, in numbers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import orjson
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Good, or the reasons why not: sentences without secrets."""
+
+    reasons: Sequence[str] = ()
+
+    @property
+    def good(self) -> bool:
+        """Whether there is no reason against it."""
+        return not self.reasons
+
+
+class Probed(Protocol):
+    """A service that can tell how it is."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Its metrics."""
+        ...
+
+    def liveness(self) -> Health:
+        """The process and its loops; never anything that a restart would not mend."""
+        ...
+
+    def readiness(self) -> Health:
+        """Whether requests should come here."""
+        ...
+
+    def status(self) -> Mapping[str, object]:
+        """The same for people, as JSON."""
+        ...
+
+
+PROBED: Final = web.AppKey("probed", Probed)  # type: ignore[type-abstract] # a Protocol names the key's type
+
+
+async def healthz(request: web.Request) -> web.Response:
+    """Whether the process and its loops are alive: 200, or 503 with the reasons."""
+    return _health(request.app[PROBED].liveness())
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Whether the service is ready to serve: 200, or 503 with the reasons."""
+    return _health(request.app[PROBED].readiness())
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """Metrics in Prometheus' text format."""
+    body = generate_latest(request.app[PROBED].registry)
+    return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+async def status(request: web.Request) -> web.Response:
+    """The state of the service for people."""
+    return _json(request.app[PROBED].status())
+
+
+def _health(health: Health) -> web.Response:
+    answer = {"status": "ok" if health.good else "failing", "reasons": list(health.reasons)}
+    return _json(answer, status=200 if health.good else 503)
+
+
+def _json(answer: Mapping[str, object], *, status: int = 200) -> web.Response:
+    body = orjson.dumps(answer, option=orjson.OPT_INDENT_2)
+    headers = {"Cache-Control": "no-store"}
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)

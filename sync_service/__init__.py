@@ -1,0 +1,1 @@
+"""Polls every site's Blazar and publishes the availability of its nodes."""

@@ -1,0 +1,1 @@
+"""The outside world of the sync service: Blazar and the broker."""

@@ -1,0 +1,1 @@
+"""What a poll means; standard library only."""

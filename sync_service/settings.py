@@ -1,0 +1,29 @@
+"""The sync service's settings and where they come from."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from shared.settings import Loaded, Option, SharedSettings, load
+
+
+class Settings(SharedSettings):
+    """The whole shared file; this service uses `[sync]`, `[broker]`, `[log]` and the polling settings."""
+
+
+OPTIONS: Final = (
+    Option("sync", "host", "REFERENCE_SYNC_HOST"),
+    Option("sync", "port", "REFERENCE_SYNC_PORT"),
+    Option("broker", "url", "REFERENCE_API_BROKER_URL"),
+)
+
+
+def load_settings(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Loaded[Settings]:
+    """Exits with status 2 and one line if anything is wrong."""
+    return load(
+        Settings,
+        OPTIONS,
+        prog="reference-sync",
+        description="Polls the Blazar of every site and publishes the availability of its nodes.",
+        argv=argv,
+        environ=environ,
+    )
