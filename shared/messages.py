@@ -20,7 +20,7 @@ from shared.availability import (
     SiteFlavors,
     Snapshot,
 )
-from shared.topology import SITE_ID, Subject, Topic
+from shared.topology import SITE_ID, Subject
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """A decompressed body above this is refused: 50 000 nodes are about 8 MB."""
@@ -80,7 +80,7 @@ class IntervalMessage(Wire):
     @classmethod
     def from_domain(cls, interval: Interval) -> Self:
         """The wire form of `interval`."""
-        return cls.model_construct(start=interval.start, end=interval.end)
+        return cls(start=interval.start, end=interval.end)
 
     def to_domain(self) -> Interval:
         """Raises ValueError if the interval is empty or reversed."""
@@ -93,14 +93,12 @@ class NodeAvailabilityMessage(Wire):
     node_id: Annotated[str, Field(min_length=1, max_length=255)]
     maintenance: bool = False
     reservations: tuple[IntervalMessage, ...] = ()
-    unreadable: bool = Field(
-        default=False, description="Blazar's record could not be understood: the node is unknown."
-    )
+    unreadable: bool = Field(default=False, description="Blazar's record could not be understood: the node is unknown.")
 
     @classmethod
     def from_domain(cls, node: NodeAvailability) -> Self:
         """The wire form of `node`."""
-        return cls.model_construct(
+        return cls(
             node_id=node.node_id,
             maintenance=node.maintenance,
             reservations=tuple(map(IntervalMessage.from_domain, node.reservations)),
@@ -136,9 +134,7 @@ class SiteAvailabilityMessage(SnapshotMessage):
     TYPE: ClassVar = SITE_TYPE
     SUBJECT: ClassVar = Subject.SITE
 
-    hosts_observed_at: AwareDatetime = Field(
-        description="When the host list was read: `maintenance` is as of then."
-    )
+    hosts_observed_at: AwareDatetime = Field(description="When the host list was read: `maintenance` is as of then.")
     node_count: int = Field(ge=0)
     nodes: tuple[NodeAvailabilityMessage, ...]
 
@@ -185,9 +181,7 @@ class FlavorSegmentMessage(IntervalMessage):
 class FlavorMessage(Wire):
     """One flavor's capacity over time."""
 
-    flavor_id: str = Field(
-        min_length=1, max_length=255, description="The flavor's name: its uid in the inventory."
-    )
+    flavor_id: str = Field(min_length=1, max_length=255, description="The flavor's name: its uid in the inventory.")
     availability: tuple[FlavorSegmentMessage, ...]
 
 
@@ -238,8 +232,7 @@ class SiteFlavorsMessage(SnapshotMessage):
             window=self.window.to_domain(),
             flavors={
                 flavor.flavor_id: tuple(
-                    FlavorSegment(each.to_domain(), each.available, each.total)
-                    for each in flavor.availability
+                    FlavorSegment(each.to_domain(), each.available, each.total) for each in flavor.availability
                 )
                 for flavor in self.flavors
             },
@@ -249,13 +242,6 @@ class SiteFlavorsMessage(SnapshotMessage):
 MESSAGES: Final[Mapping[str, type[SiteAvailabilityMessage | SiteFlavorsMessage]]] = {
     model.TYPE: model for model in (SiteAvailabilityMessage, SiteFlavorsMessage)
 }
-
-
-def topic_of(snapshot: Snapshot) -> Topic:
-    """The stream on which `snapshot` belongs."""
-    return Topic(
-        snapshot.site_id, Subject.SITE if isinstance(snapshot, SiteAvailability) else Subject.FLAVORS
-    )
 
 
 def encode(snapshot: Snapshot, *, source: str) -> Envelope:

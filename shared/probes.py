@@ -42,7 +42,7 @@ class Probed(Protocol):
         ...
 
 
-PROBED: Final = web.AppKey("probed", Probed)  # type: ignore[type-abstract] # a Protocol names the key's type
+PROBED: Final = web.AppKey("probed", Probed)
 
 
 async def healthz(request: web.Request) -> web.Response:

@@ -182,16 +182,12 @@ def _parser(prog: str, description: str, options: Sequence[Option]) -> argparse.
         if option.flag:
             also = f" (also {option.variable})" if option.variable else ""
             parser.add_argument(option.flag, help=option.help + also, dest=f"{option.section}.{option.key}")
-    parser.add_argument(
-        "--config", help=f"configuration file, {DEFAULT_CONFIG} if it exists (also {CONFIG_VARIABLE})"
-    )
+    parser.add_argument("--config", help=f"configuration file, {DEFAULT_CONFIG} if it exists (also {CONFIG_VARIABLE})")
     parser.add_argument("--debug", action="store_true", help="log more; never response bodies or secrets")
     return parser
 
 
-def _given(
-    option: Option, arguments: argparse.Namespace, environ: Mapping[str, str]
-) -> list[tuple[str, str]]:
+def _given(option: Option, arguments: argparse.Namespace, environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """(source, value) of an option, the stronger source first."""
     found = []
     if option.flag and (value := getattr(arguments, f"{option.section}.{option.key}")) is not None:
@@ -231,9 +227,7 @@ def _read(path: Path, source: str | None, prog: str) -> dict[str, Any]:
         _fail(prog, f"{named}: not TOML: {error}")
 
 
-def _sentence(
-    location: tuple[int | str, ...], message: str, sources: Mapping[tuple[str, str], str], path: Path
-) -> str:
+def _sentence(location: tuple[int | str, ...], message: str, sources: Mapping[tuple[str, str], str], path: Path) -> str:
     section, key = (*map(str, location), "", "")[:2]
     if message == "Extra inputs are not permitted":
         message = "there is no such setting"

@@ -37,7 +37,7 @@ async def supervised(**loops: Loop) -> AsyncIterator[Supervisor]:
             async with asyncio.TaskGroup() as group:
                 for name, loop in loops.items():
                     group.create_task(_endless(name, loop), name=name)
-        except* Exception as failed:  # noqa: BLE001 - the last place that can tell
+        except* Exception as failed:  # the last place that can tell
             for error in failed.exceptions:
                 log.error("a loop died", exc_info=error)
 

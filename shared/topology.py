@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from shared.availability import SiteAvailability, Snapshot
+
 EXCHANGE: Final = "availability"
 """Durable topic exchange; anybody may bind a queue of their own to it."""
 
@@ -83,6 +85,11 @@ class Topic:
     def wait_queue(self, kind: JobQueueType) -> str:
         """The queue in which the token waits for its time."""
         return f"sync.wait.{self._token}.{kind}.v1"
+
+
+def topic_of(snapshot: Snapshot) -> Topic:
+    """The topic that `snapshot` is about."""
+    return Topic(snapshot.site_id, Subject.SITE if isinstance(snapshot, SiteAvailability) else Subject.FLAVORS)
 
 
 def poll_arguments(kind: JobQueueType) -> Arguments:

@@ -6,7 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 
 from shared.availability import Interval, NodeAvailability, SiteAvailability, SiteFlavors, Snapshot
-from shared.topology import Subject, Topic
+from shared.topology import Subject, Topic, topic_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,7 @@ class AvailabilityMap:
                 known = self._sites.get(snapshot.site_id)
                 if self._is_late(topic, snapshot):
                     return False
-                self._sites[snapshot.site_id] = Observed(
-                    snapshot, _last_updated(known, snapshot, received_at)
-                )
+                self._sites[snapshot.site_id] = Observed(snapshot, _last_updated(known, snapshot, received_at))
             case SiteFlavors():
                 topic = Topic(snapshot.site_id, Subject.FLAVORS)
                 known_flavors = self._flavors.get(snapshot.site_id)

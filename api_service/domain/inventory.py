@@ -152,9 +152,7 @@ class Inventory:
         try:
             return self.cluster(site_id, cluster_id).nodes[node_id]
         except KeyError:
-            raise NotInInventoryError(
-                f"cluster {cluster_id} of site {site_id} has no node {node_id!r:.300}"
-            ) from None
+            raise NotInInventoryError(f"cluster {cluster_id} of site {site_id} has no node {node_id!r:.300}") from None
 
     def flavor(self, site_id: str, flavor_id: str) -> Flavor:
         """Raises NotInInventoryError."""
