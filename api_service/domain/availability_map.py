@@ -57,20 +57,15 @@ class AvailabilityMap:
 
     def replace(self, snapshot: Snapshot, *, received_at: datetime) -> bool:
         """Takes `snapshot` as the whole truth about its site, unless it is late. Says whether it was taken."""
-        match snapshot:
-            case SiteAvailability():
-                topic = Topic(snapshot.site_id, Subject.SITE)
-                known = self._sites.get(snapshot.site_id)
-                if self._is_late(topic, snapshot):
-                    return False
-                self._sites[snapshot.site_id] = Observed(snapshot, _last_updated(known, snapshot, received_at))
-            case SiteFlavors():
-                topic = Topic(snapshot.site_id, Subject.FLAVORS)
-                known_flavors = self._flavors.get(snapshot.site_id)
-                if self._is_late(topic, snapshot):
-                    return False
-                last_updated = _last_updated(known_flavors, snapshot, received_at)
-                self._flavors[snapshot.site_id] = Observed(snapshot, last_updated)
+        topic = topic_of(snapshot)
+        if self._is_late(topic, snapshot):
+            return False
+        if isinstance(snapshot, SiteAvailability):
+            known = self._sites.get(snapshot.site_id)
+            self._sites[snapshot.site_id] = Observed(snapshot, _last_updated(known, snapshot, received_at))
+        else:
+            published = self._flavors.get(snapshot.site_id)
+            self._flavors[snapshot.site_id] = Observed(snapshot, _last_updated(published, snapshot, received_at))
         self._current[topic] = snapshot.generation
         return True
 
