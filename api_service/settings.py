@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from shared.settings import Loaded, Option, SharedSettings, load
+from shared.settings import SharedSettings
+from shared.settings_sources import Loaded, Option, load
 
 
 class Settings(SharedSettings):
@@ -11,10 +12,10 @@ class Settings(SharedSettings):
 
 
 OPTIONS: Final = (
-    Option("server", "host", "REFERENCE_API_HOST", "--host", "address to listen on"),
-    Option("server", "port", "REFERENCE_API_PORT", "--port", "port to listen on"),
-    Option("reference", "ref_dir", "REFERENCE_API_REF_DIR", "--ref-dir", "folder of the inventory"),
-    Option("broker", "url", "REFERENCE_API_BROKER_URL"),
+    Option("server", "host", "REFERENCE_API_HOST", "address to listen on", "--host"),
+    Option("server", "port", "REFERENCE_API_PORT", "port to listen on", "--port"),
+    Option("reference", "ref_dir", "REFERENCE_API_REF_DIR", "folder of the inventory", "--ref-dir"),
+    Option("broker", "url", "REFERENCE_API_BROKER_URL", "address of RabbitMQ"),
 )
 
 

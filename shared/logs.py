@@ -7,8 +7,9 @@ from typing import Final
 
 import structlog
 
-CHATTY: Final = ("aiormq", "asyncio", "blazarclient", "keystoneauth", "openstack", "stevedore", "urllib3")
-"""Never below INFO: keystoneauth's DEBUG holds whole response bodies, with users' names and tokens."""
+OURS: Final = ("__main__", "api_service", "deploy", "shared", "sync_service")
+"""What `--debug` makes talk, and nothing else: keystoneauth's DEBUG holds whole response bodies, with users' names
+and tokens, and RabbitMQ's client shows every frame."""
 
 
 class LogFormat(StrEnum):
@@ -20,9 +21,9 @@ class LogFormat(StrEnum):
 
 
 def configure_logging(form: LogFormat, *, debug: bool = False) -> None:
-    """Sends structlog's events and the standard library's records to standard error, in one form."""
+    """Sends structlog's events, the standard library's records and warnings to standard error, in one form."""
     text = form is LogFormat.TEXT or (form is LogFormat.AUTO and sys.stderr.isatty())
-    shared: list[structlog.typing.Processor] = [
+    fields: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -30,25 +31,26 @@ def configure_logging(form: LogFormat, *, debug: bool = False) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[structlog.stdlib.filter_by_level, *fields, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
-    last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-        if text
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            foreign_pre_chain=fields,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(text=text)],
         )
     )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(logging.DEBUG if debug else logging.INFO)
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.INFO)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.NOTSET)
+
+
+def _renderers(*, text: bool) -> list[structlog.typing.Processor]:
+    if not text:
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    # Its own choice of a traceback, where rich is installed, shows local variables: passwords and tokens.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Probed(Protocol):
 
 PROBED: Final = web.AppKey("probed", Probed)
 
+NEVER_STORED: Final = {"Cache-Control": "no-store"}
+
 
 async def healthz(request: web.Request) -> web.Response:
     """Whether the process and its loops are alive: 200, or 503 with the reasons."""
@@ -58,7 +61,7 @@ async def readyz(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """Metrics in Prometheus' text format."""
     body = generate_latest(request.app[PROBED].registry)
-    return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4, **NEVER_STORED})
 
 
 async def status(request: web.Request) -> web.Response:
@@ -72,6 +75,5 @@ def _health(health: Health) -> web.Response:
 
 
 def _json(answer: Mapping[str, object], *, status: int = 200) -> web.Response:
-    body = orjson.dumps(answer, option=orjson.OPT_INDENT_2)
-    headers = {"Cache-Control": "no-store"}
-    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
+    body = orjson.dumps(dict(answer), option=orjson.OPT_INDENT_2)
+    return web.Response(body=body, status=status, content_type="application/json", headers=NEVER_STORED)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from shared.settings import Loaded, Option, SharedSettings, load
+from shared.settings import SharedSettings
+from shared.settings_sources import Loaded, Option, load
 
 
 class Settings(SharedSettings):
@@ -11,9 +12,9 @@ class Settings(SharedSettings):
 
 
 OPTIONS: Final = (
-    Option("sync", "host", "REFERENCE_SYNC_HOST"),
-    Option("sync", "port", "REFERENCE_SYNC_PORT"),
-    Option("broker", "url", "REFERENCE_API_BROKER_URL"),
+    Option("sync", "host", "REFERENCE_SYNC_HOST", "address of the probes"),
+    Option("sync", "port", "REFERENCE_SYNC_PORT", "port of the probes"),
+    Option("broker", "url", "REFERENCE_API_BROKER_URL", "address of RabbitMQ"),
 )
 
 

@@ -19,6 +19,7 @@ class Observed[S: (SiteAvailability, SiteFlavors)]:
 
     snapshot: S
     last_updated: datetime
+    received_at: datetime
 
     def stale_at(self, moment: datetime) -> bool:
         """Whether the data is older than three of the site's poll intervals."""
@@ -62,10 +63,12 @@ class AvailabilityMap:
             return False
         if isinstance(snapshot, SiteAvailability):
             known = self._sites.get(snapshot.site_id)
-            self._sites[snapshot.site_id] = Observed(snapshot, _last_updated(known, snapshot, received_at))
+            self._sites[snapshot.site_id] = Observed(snapshot, _last_updated(known, snapshot, received_at), received_at)
         else:
             published = self._flavors.get(snapshot.site_id)
-            self._flavors[snapshot.site_id] = Observed(snapshot, _last_updated(published, snapshot, received_at))
+            self._flavors[snapshot.site_id] = Observed(
+                snapshot, _last_updated(published, snapshot, received_at), received_at
+            )
         self._current[topic] = snapshot.generation
         return True
 

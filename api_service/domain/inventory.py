@@ -1,8 +1,9 @@
 """The hardware of a testbed at one commit: sites, clusters, nodes and flavors, immutable."""
 
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -14,12 +15,18 @@ type Document = Mapping[str, Any]
 NODE_OWN_KEYS: Final = frozenset({"version", "links"})
 """Top-level keys of every resource that are ours: a document's own give way."""
 
+ROOT_OWN_KEYS: Final = NODE_OWN_KEYS | {"timestamp"}
+"""Top-level keys of the root resource that are ours."""
+
 SEARCH_OWN_KEYS: Final = NODE_OWN_KEYS | {
     "site_id", "cluster_id", "availability", "availability_until", "last_updated", "stale",
 }  # fmt: skip
 """Top-level keys of a search result that are ours."""
 
 MAX_UID_LENGTH: Final = 255
+
+RESERVED_UIDS: Final = frozenset({"versions"})
+"""Names that mean something else where a uid would stand in a URL."""
 
 
 class NotInInventoryError(Exception):
@@ -28,6 +35,10 @@ class NotInInventoryError(Exception):
 
 class InventoryRefusedError(Exception):
     """A commit that cannot be served; the one before stays. Its text says why."""
+
+
+class InventoryUnreadableError(InventoryRefusedError):
+    """Nothing could be read this time; the same commit may well be readable at the next look."""
 
 
 class FaultKind(StrEnum):
@@ -45,6 +56,17 @@ class FaultKind(StrEnum):
     MISPLACED = "misplaced"
     SHADOWED_KEY = "shadowed-key"
     UNREADABLE = "unreadable"
+
+
+def why_unusable(uid: str) -> str | None:
+    """Why `uid` cannot stand in a URL; None if it can."""
+    if not uid or len(uid) > MAX_UID_LENGTH:
+        return f"a uid has 1 to {MAX_UID_LENGTH} characters"
+    if any(unicodedata.category(character) == "Cc" for character in uid):
+        return "the uid holds a control character"
+    if "/" in uid or uid in {".", ".."} or uid.endswith(".json") or uid in RESERVED_UIDS:
+        return "the uid would mean something else in a URL"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +187,60 @@ class Inventory:
         """Every node, site by site."""
         for site in self.sites.values():
             yield from site.nodes()
+
+
+class InventoryStore:
+    """The inventory that is being served, and why a newer one is not. Single-threaded.
+
+    Attributes:
+        current: What is served; empty at first. It is replaced whole, never changed.
+        refusal: Why the newest commit is not served; None while it is.
+        refused_version: That commit; None for a plain folder, or if it is not even known.
+        loads: How often another inventory began to be served.
+        refusals: How often one was refused.
+        loaded_at: When `current` began to be served, aware UTC; None before the first.
+    """
+
+    def __init__(self, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._clock = clock
+        self.current = Inventory()
+        self.refusal: str | None = None
+        self.refused_version: str | None = None
+        self.loads = 0
+        self.refusals = 0
+        self.loaded_at: datetime | None = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a usable inventory is being served."""
+        return self.current.usable
+
+    def replace(self, inventory: Inventory) -> bool:
+        """Serves `inventory`, unless a better one is served already. Says whether it is served now.
+
+        While nothing usable is served, it serves what there is.
+        """
+        if self.loaded and (reason := _why_refused(inventory)):
+            self.refuse(reason, inventory.version)
+            return False
+        self.current = inventory
+        self.refusal = self.refused_version = None
+        self.loads += 1
+        self.loaded_at = self._clock()
+        return True
+
+    def refuse(self, reason: str, version: str | None) -> bool:
+        """Keeps what is served. Says whether this is news: the same refusal over again is not."""
+        if (self.refusal, self.refused_version) == (reason, version):
+            return False
+        self.refusal, self.refused_version = reason, version
+        self.refusals += 1
+        return True
+
+
+def _why_refused(inventory: Inventory) -> str | None:
+    if not inventory.document:
+        return "its root file is unusable"
+    if not inventory.usable:
+        return "it has no usable site"
+    return None

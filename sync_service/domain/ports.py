@@ -1,15 +1,64 @@
 """What the domain asks of the outside world."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Protocol
 
-from shared.availability import Snapshot
+from shared.availability import FlavorSegment, Interval, Snapshot
 from shared.topology import Topic
+from sync_service.domain.judgement import Allocation, Host
 
 
 class TurnLostError(Exception):
     """The turn is over for this replica: its session with the broker has ended, or a newer snapshot is out."""
+
+
+class SourceError(Exception):
+    """A site that cannot be read now. Its text is a sentence for operators, without names or secrets."""
+
+
+class NotPublishedError(SourceError):
+    """The site does not have what was asked for, and will not tomorrow."""
+
+
+class SiteSource(Protocol):
+    """A site's Blazar. Both methods raise `SourceError`, and may take for ever: the caller sets a limit."""
+
+    async def hosts(self) -> Sequence[Host]:
+        """Every host; costs the site seconds of work."""
+        ...
+
+    async def allocations(self) -> Sequence[Allocation]:
+        """The bookings of every host that have not ended; cheap."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FlavorCapacity:
+    """What a site says of its flavors.
+
+    Attributes:
+        flavors: Segments by the flavor's name, sorted, none overlapping another.
+        unreadable: How many flavors could not be understood; they are left out.
+    """
+
+    flavors: Mapping[str, tuple[FlavorSegment, ...]]
+    unreadable: int = 0
+
+
+class FlavorsSource(Protocol):
+    """A site that tells how many instances of each flavor could run."""
+
+    async def capacity(self, window: Interval) -> FlavorCapacity:
+        """Every flavor's capacity over `window`.
+
+        Raises:
+            NotPublishedError: the site has no such service.
+            SourceError: it cannot be read now.
+        """
+        ...
 
 
 class Turn(Protocol):
@@ -47,4 +96,26 @@ class Poller(Protocol):
 
     async def poll(self, turn: Turn) -> Outcome:
         """One poll: fetch, judge, publish."""
+        ...
+
+
+class PollResult(StrEnum):
+    """How a poll ended, for metrics."""
+
+    PUBLISHED = "published"
+    FAILED = "failed"
+    DOUBTED = "doubted"
+    NOT_PUBLISHED = "not-published"
+    LOST = "lost"
+
+
+class PollObserver(Protocol):
+    """Whoever counts polls."""
+
+    def poll_ended(self, topic: Topic, result: PollResult, seconds: float) -> None:
+        """A poll of `topic` ended so after `seconds`."""
+        ...
+
+    def records_read(self, topic: Topic, listed: int, unreadable: int) -> None:
+        """A believed answer held `listed` hosts or flavors, and `unreadable` records that nobody understands."""
         ...

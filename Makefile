@@ -1,0 +1,74 @@
+# `make` alone lists the targets. PYTHON=/path/to/python3.x chooses the interpreter of .venv.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+CORE := 'shared/*,*/domain/*'
+LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes \
+	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+environment: ## make or renew .venv
+	@sh deploy/local/environment.sh
+
+run: environment ## run both services, with a broker, a cloud and an inventory where none are named
+	@exec $(BIN)/python -m deploy.local
+
+check: format-check lint types imports test documents ## everything that must hold; what CI runs
+
+test: environment broker ## run every test and hold its coverage to the floors
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest --quiet
+	@$(BIN)/coverage combine --quiet
+	$(call covered,everything,90,)
+	$(call covered,shared and the domains,95,--include=$(CORE))
+
+test-openstack: environment ## run the end-to-end cases on a real Keystone and Blazar, installed under .cache
+	@$(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
+
+broker: environment ## install RabbitMQ if it is missing and this may be done
+	@$(BIN)/python -m deploy.local.install_rabbitmq
+
+format: environment ## format the code
+	@$(BIN)/ruff check --quiet --fix-only
+	@$(BIN)/ruff format --quiet
+
+format-check: environment ## is the code formatted
+	@$(BIN)/ruff format --quiet --diff
+
+lint: environment ## ruff
+	@$(BIN)/ruff check --quiet
+
+types: environment ## mypy
+	@$(BIN)/mypy --no-error-summary
+
+imports: environment ## the layers of docs/architecture.md
+	@report=$$($(BIN)/lint-imports) || { echo "$$report"; exit 1; }
+
+documents: environment ## are docs/openapi.json and docs/asyncapi.json what the code says
+	@$(BIN)/python -m api_service.http.openapi --check
+	@$(BIN)/python -m shared.asyncapi --check
+
+generate: environment ## write docs/openapi.json and docs/asyncapi.json
+	@$(BIN)/python -m api_service.http.openapi
+	@$(BIN)/python -m shared.asyncapi
+
+lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRADE=1 takes the newest releases
+	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/build.in --output-file requirements/build.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --constraint requirements/build.txt --output-file requirements/run.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra dev \
+		--constraint requirements/build.txt --constraint requirements/run.txt --output-file requirements/dev.txt
+
+clean: ## remove whatever the other targets made
+	@rm -rf .venv .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf build dist *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(1) what, $(2) percent at least, $(3) options of coverage report; the whole report only if it fails
+define covered
+	@report=$$($(BIN)/coverage report --precision=1 --fail-under=$(2) $(3)) || { echo "$$report"; exit 1; }; \
+	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
+endef
+
+.PHONY: help environment run check test test-openstack broker format format-check lint types imports documents \
+	generate lock clean

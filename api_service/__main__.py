@@ -1,0 +1,34 @@
+"""`python -m api_service`: settings, logging, run."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import uvloop
+from aiohttp import web
+
+from api_service.app import create_app
+from api_service.settings import load_settings
+from shared.logs import configure_logging
+
+SHUTDOWN_SECONDS = 5.0
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the API service until it is told to stop."""
+    loaded = load_settings(argv, os.environ)
+    configure_logging(loaded.settings.log.format, debug=loaded.debug)
+    server = loaded.settings.server
+    web.run_app(
+        create_app(loaded.settings),
+        host=server.host,
+        port=server.port,
+        loop=uvloop.new_event_loop(),
+        access_log=None,
+        print=None,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,219 @@
+"""A folder of JSON files -> Inventory, wherever the folder is: in a file system or in a commit.
+
+A file that cannot be served is left out, a site's or a cluster's with all that is below it, and told as a fault.
+Ignored without a word: whatever begins with a dot, and files that do not end in `.json`.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from api_service.adapters.json_document import MAX_FILE_BYTES, UnusableDocumentError, parse_document
+from api_service.domain import history
+from api_service.domain.inventory import (
+    NODE_OWN_KEYS,
+    ROOT_OWN_KEYS,
+    SEARCH_OWN_KEYS,
+    Cluster,
+    DataFault,
+    Document,
+    FaultKind,
+    Flavor,
+    Inventory,
+    InventoryRefusedError,
+    Node,
+    Site,
+)
+
+MAX_ENTRIES: Final = 200_000
+MAX_TOTAL_BYTES: Final = 1024**3
+
+_SUFFIX: Final = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that was not read yet.
+
+    Attributes:
+        read: May raise OSError.
+        stamp: Differs once the file was written again, as far as can be told without reading it.
+    """
+
+    size: int
+    read: Callable[[], bytes] = field(repr=False)
+    stamp: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder that was not listed yet; `entries` gives names and what bears them, and may raise OSError."""
+
+    entries: Callable[[], Iterable[tuple[str, "Entry"]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An entry that is never followed or opened, such as a device, and why."""
+
+    why: str
+
+
+type Entry = File | Folder | Unusable
+
+
+def read_inventory(top: Folder) -> Inventory:
+    """What `top` holds, without version or history.
+
+    Raises:
+        InventoryRefusedError: if it holds more than `MAX_ENTRIES` or `MAX_TOTAL_BYTES`.
+        OSError: if `top` itself cannot be listed; what cannot be read below it is a fault.
+    """
+    return _Reading().inventory(top)
+
+
+@dataclass(slots=True)
+class _Level:
+    """What belongs into one folder: its files by stem, and its folders by name."""
+
+    path: str
+    files: dict[str, File] = field(default_factory=dict)
+    folders: dict[str, Folder] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One pass over the files."""
+
+    faults: dict[str, DataFault] = field(default_factory=dict)
+    entries: int = 0
+    total: int = 0
+
+    def inventory(self, top: Folder) -> Inventory:
+        level = self._sorted_out(history.ROOT_PATH, top.entries(), files=None, folders={"sites"})
+        document = self._root(level)
+        folders = self._folders(level, "sites")
+        sites = {uid: site for uid, folder in folders if (site := self._site(uid, folder))}
+        faults = tuple(self.faults[path] for path in sorted(self.faults))
+        return Inventory(document=document, sites=sites, faults=faults)
+
+    def _root(self, level: _Level) -> Document:
+        match list(level.files.items()):
+            case [(stem, file)]:
+                return self._document(stem + _SUFFIX, stem, file, ROOT_OWN_KEYS) or {}
+            case []:
+                self._fault(history.ROOT_PATH, FaultKind.MISSING, "there is no root file")
+            case several:
+                for stem, _ in several:
+                    self._fault(stem + _SUFFIX, FaultKind.MISPLACED, "one of several, so that none is the root file")
+        return {}
+
+    def _site(self, uid: str, folder: Folder) -> Site | None:
+        level = self._listed(history.site_path(uid), folder, files={uid}, folders={"clusters", "flavors"})
+        document = self._own_document(level, uid)
+        if document is None:
+            return None
+        folders = self._folders(level, "clusters")
+        clusters = {each: cluster for each, below in folders if (cluster := self._cluster(uid, each, below))}
+        flavors = {each: Flavor(uid, each, found) for each, found in self._documents(level, "flavors", NODE_OWN_KEYS)}
+        return Site(uid, document, clusters, flavors)
+
+    def _cluster(self, site_id: str, uid: str, folder: Folder) -> Cluster | None:
+        level = self._listed(history.cluster_path(site_id, uid), folder, files={uid}, folders={"nodes"})
+        document = self._own_document(level, uid)
+        if document is None:
+            return None
+        documents = self._documents(level, "nodes", SEARCH_OWN_KEYS)
+        return Cluster(site_id, uid, document, {each: Node(site_id, uid, each, found) for each, found in documents})
+
+    def _own_document(self, level: _Level, uid: str) -> Document | None:
+        path = f"{level.path}/{uid}{_SUFFIX}"
+        if uid in level.files:
+            return self._document(path, uid, level.files[uid], NODE_OWN_KEYS)
+        # An empty folder is what git does not keep either.
+        if (level.files or level.folders) and path not in self.faults:
+            self._fault(path, FaultKind.MISSING, "missing, so that the folder is left out")
+        return None
+
+    def _folders(self, parent: _Level, name: str) -> Iterator[tuple[str, Folder]]:
+        """The folders that a collection of folders holds, sorted."""
+        if name in parent.folders:
+            level = self._listed(_joined(parent.path, name), parent.folders[name], files=(), folders=None)
+            for each in sorted(level.folders):
+                yield each, level.folders[each]
+
+    def _documents(self, parent: _Level, name: str, own: frozenset[str]) -> Iterator[tuple[str, Document]]:
+        """The documents that a collection of files holds, sorted."""
+        if name in parent.folders:
+            level = self._listed(_joined(parent.path, name), parent.folders[name], files=None, folders=())
+            for stem in sorted(level.files):
+                document = self._document(f"{level.path}/{stem}{_SUFFIX}", stem, level.files[stem], own)
+                if document is not None:
+                    yield stem, document
+
+    def _listed(
+        self, path: str, folder: Folder, *, files: Collection[str] | None, folders: Collection[str] | None
+    ) -> _Level:
+        try:
+            return self._sorted_out(path, folder.entries(), files=files, folders=folders)
+        except OSError as error:
+            self._fault(path, FaultKind.UNREADABLE, f"cannot be listed: {error.strerror}")
+            return _Level(path)
+
+    def _sorted_out(
+        self,
+        path: str,
+        entries: Iterable[tuple[str, Entry]],
+        *,
+        files: Collection[str] | None,
+        folders: Collection[str] | None,
+    ) -> _Level:
+        """Keeps what belongs here, by stem and by name; None means any."""
+        level = _Level(path)
+        for name, entry in entries:
+            self._count(entries=1)
+            stem, is_json = name.removesuffix(_SUFFIX), name.endswith(_SUFFIX)
+            if name.startswith("."):
+                continue
+            if isinstance(entry, Unusable):
+                self._fault(_joined(path, name), FaultKind.UNREADABLE, entry.why)
+            elif isinstance(entry, Folder) and (folders is None or name in folders):
+                level.folders[name] = entry
+            elif isinstance(entry, File) and is_json and (files is None or stem in files):
+                level.files[stem] = entry
+            elif isinstance(entry, Folder) or is_json or name in (folders or ()):
+                self._fault(_joined(path, name), FaultKind.MISPLACED, "does not belong here")
+        return level
+
+    def _document(self, path: str, stem: str, file: File, own: frozenset[str]) -> Document | None:
+        try:
+            document = parse_document(self._content(file), stem)
+        except UnusableDocumentError as error:
+            self._fault(path, error.kind, str(error))
+            return None
+        except OSError as error:
+            self._fault(path, FaultKind.UNREADABLE, f"cannot be read: {error.strerror}")
+            return None
+        if shadowed := own & document.keys():
+            detail = f"its own {', '.join(sorted(shadowed))} give way to ours"
+            self._fault(path, FaultKind.SHADOWED_KEY, detail, left_out=False)
+        return document
+
+    def _content(self, file: File) -> bytes:
+        if file.size > MAX_FILE_BYTES:
+            raise UnusableDocumentError(FaultKind.TOO_LARGE, f"larger than {MAX_FILE_BYTES} bytes")
+        self._count(size=file.size)
+        return file.read()
+
+    def _count(self, *, entries: int = 0, size: int = 0) -> None:
+        self.entries += entries
+        self.total += size
+        if self.entries > MAX_ENTRIES or self.total > MAX_TOTAL_BYTES:
+            raise InventoryRefusedError(f"it holds more than {MAX_ENTRIES} files or {MAX_TOTAL_BYTES} bytes")
+
+    def _fault(self, path: str, kind: FaultKind, detail: str, *, left_out: bool = True) -> None:
+        self.faults[path] = DataFault(path, kind, detail, left_out)
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name

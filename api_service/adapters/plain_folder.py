@@ -1,0 +1,102 @@
+"""An inventory in a plain folder, without git: read as of one moment, or not at all."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from functools import partial
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from api_service.adapters.json_document import MAX_FILE_BYTES
+from api_service.adapters.json_repository import MAX_ENTRIES, Entry, File, Folder, Unusable, read_inventory
+from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryUnreadableError
+
+_ATTEMPTS: Final = 3
+_MAX_DEPTH: Final = 5
+"""sites, a site, clusters, a cluster, nodes: nothing below is read."""
+
+
+def read_plain_folder(top: Path) -> Inventory:
+    """What `top`, a path without symbolic links, holds.
+
+    Raises:
+        InventoryUnreadableError: if it keeps changing.
+        InventoryRefusedError: if it holds too much.
+        OSError: if it cannot be listed.
+    """
+    before = fingerprint(top)
+    for _ in range(_ATTEMPTS):
+        inventory = read_inventory(_folder(top, top))
+        after = fingerprint(top)
+        if after == before:
+            return inventory
+        before = after
+    raise InventoryUnreadableError("the folder keeps changing while it is read")
+
+
+def fingerprint(top: Path) -> str:
+    """Differs once anything was written, came or went in `top`, a path without symbolic links; opens no file.
+
+    Raises:
+        InventoryRefusedError: if it holds too much.
+        OSError: if it cannot be listed.
+    """
+    digest = blake2b(digest_size=16)
+    for count, line in enumerate(_stamps(_folder(top, top).entries(), "")):
+        if count > MAX_ENTRIES:
+            raise InventoryRefusedError(f"it holds more than {MAX_ENTRIES} files")
+        digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def _stamps(entries: Iterable[tuple[str, Entry]], path: str, depth: int = 0) -> Iterator[str]:
+    for name, entry in sorted(entries, key=lambda named: named[0]):
+        below = f"{path}/{name}"
+        match entry:
+            case _ if name.startswith("."):
+                continue
+            case File(stamp=stamp):
+                yield f"{below}\0{stamp}\0"
+            case Unusable(why):
+                yield f"{below}\0{why}\0"
+            case Folder() if depth < _MAX_DEPTH:
+                try:
+                    yield from _stamps(entry.entries(), below, depth + 1)
+                except OSError as error:
+                    yield f"{below}\0{error.strerror}\0"
+
+
+def _folder(path: Path, top: Path) -> Folder:
+    return Folder(partial(_entries, path, top))
+
+
+def _entries(folder: Path, top: Path) -> Iterator[tuple[str, Entry]]:
+    with os.scandir(os.fsencode(folder)) as found:
+        for each in islice(found, MAX_ENTRIES + 1):
+            # A name that is not UTF-8 could not be told in JSON.
+            yield each.name.decode(errors="backslashreplace"), _entry(Path(os.fsdecode(each.path)), top)
+
+
+def _entry(path: Path, top: Path) -> Entry:
+    """Links are followed as far as they stay below `top`: mounted volumes consist of such links."""
+    path = Path(os.path.realpath(path))
+    if not path.is_relative_to(top):
+        return Unusable("a symbolic link that leads out of the folder")
+    try:
+        found = path.lstat()
+    except OSError as error:
+        return Unusable(f"cannot be read: {error.strerror}")
+    if stat.S_ISDIR(found.st_mode):
+        return _folder(path, top)
+    if stat.S_ISREG(found.st_mode):
+        return File(found.st_size, partial(_read, path), (found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return Unusable("neither a file nor a folder")
+
+
+def _read(path: Path) -> bytes:
+    # It was a plain file a moment ago; if it became a pipe or a link, neither wait nor follow.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(MAX_FILE_BYTES + 1)

@@ -1,0 +1,95 @@
+"""The composition root: the only place that knows both handlers and adapters."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from api_service import keys
+from api_service.adapters.availability_feed import AvailabilityFeed
+from api_service.adapters.inventory_watch import InventoryWatch
+from api_service.domain.availability_map import AvailabilityMap
+from api_service.domain.inventory import InventoryStore
+from api_service.http.links import Links
+from api_service.http.middlewares import cross_origin, observed
+from api_service.http.openapi import OPENAPI, openapi_document
+from api_service.http.problems import problem_details
+from api_service.http.representation import REPRESENTATIONS, Representations
+from api_service.http.routes import routes
+from api_service.probed import ApiProbed
+from api_service.settings import Settings
+from shared import __version__
+from shared.availability import utc_now
+from shared.broker import BrokerTransport
+from shared.probes import PROBED
+from shared.supervision import supervised
+from shared.topology import SITE_ID, Subject, Topic
+from shared.transport import Transport
+
+type Context = Callable[[web.Application], AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def inventory(app: web.Application) -> AsyncIterator[None]:
+    """Loads the inventory and keeps it current."""
+    settings = app[keys.SETTINGS].reference
+    watch = InventoryWatch(settings.ref_dir, app[keys.INVENTORY], interval=settings.reload_interval_seconds)
+    async with supervised(inventory=watch.run) as app[keys.SUPERVISORS]["inventory"]:
+        yield
+
+
+@asynccontextmanager
+async def feed(app: web.Application) -> AsyncIterator[None]:
+    """Follows the availability log."""
+    async with supervised(feed=app[keys.FEED].run) as app[keys.SUPERVISORS]["feed"]:
+        yield
+
+
+def create_app(
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    contexts: Sequence[Context] = (inventory, feed),
+    clock: keys.Clock = utc_now,
+) -> web.Application:
+    """The service.
+
+    Args:
+        settings: All of them.
+        transport: Where the log is; by default the broker of the settings.
+        contexts: What runs beside the requests, in the order of starting; a test passes fewer.
+        clock: Tells the time, aware UTC.
+    """
+    registry = CollectorRegistry()
+    app = web.Application(middlewares=[observed(registry), cross_origin(settings.server.cors_origins), problem_details])
+    app[keys.SETTINGS] = settings
+    app[keys.CLOCK] = clock
+    app[keys.INVENTORY] = InventoryStore()
+    app[keys.AVAILABILITY] = AvailabilityMap()
+    app[keys.SUPERVISORS] = {}
+    app[keys.FEED] = AvailabilityFeed(
+        transport
+        or BrokerTransport(settings.broker.url, name="reference-api", job_queue_type=settings.broker.job_queue_type),
+        app[keys.AVAILABILITY],
+        lambda: _topics(app),
+        clock=clock,
+    )
+    app[PROBED] = ApiProbed(app, registry)
+    app.add_routes(routes())
+    root_path = settings.server.root_path
+    app[OPENAPI] = openapi_document(app, version=__version__, root_path=root_path)
+    app[REPRESENTATIONS] = Representations(app[keys.INVENTORY], Links(app.router, root_path))
+    app.cleanup_ctx.extend(contexts)
+    return app
+
+
+def _topics(app: web.Application) -> Collection[Topic]:
+    """What to follow: every site that is configured or in the inventory and can name a queue."""
+    settings = app[keys.SETTINGS]
+    sites = {*settings.availability.sites, *app[keys.INVENTORY].current.sites}
+    flavors = {*settings.flavor_availability.sites}
+    return {
+        *(Topic(site) for site in sites if SITE_ID.fullmatch(site)),
+        *(Topic(site, Subject.FLAVORS) for site in flavors),
+    }

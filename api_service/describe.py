@@ -1,0 +1,33 @@
+"""`python -m api_service.describe`: writes the contract to `docs/openapi.json`."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from api_service.app import create_app
+from api_service.http.openapi import OPENAPI
+from api_service.settings import Settings
+from shared.embedded import EmbeddedTransport
+
+DOCUMENT: Final = Path("docs/openapi.json")
+
+
+def describe() -> bytes:
+    """The contract of a service with default settings."""
+    return create_app(Settings(), transport=EmbeddedTransport(), contexts=())[OPENAPI]
+
+
+def main() -> int:
+    """Writes it; with `--check` only says whether the committed one is current."""
+    made = describe()
+    if "--check" not in sys.argv[1:]:
+        DOCUMENT.write_bytes(made)
+        return 0
+    if DOCUMENT.exists() and DOCUMENT.read_bytes() == made:
+        return 0
+    sys.stderr.write(f"{DOCUMENT} is out of date: run `make documents`\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

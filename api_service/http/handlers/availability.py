@@ -1,0 +1,130 @@
+"""When nodes, sites and flavors are free."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Final
+
+from aiohttp import web
+
+from api_service import keys
+from api_service.domain.availability_map import ObservedFlavors, ObservedSite, clipped_segments
+from api_service.domain.node_query import match_of
+from api_service.http.openapi import documented
+from api_service.http.problems import BadParametersError, NotListedError, NotSyncedError, NotSyncedYetError
+from api_service.http.representation import bodies_of, dumps, json_response
+from api_service.http.requests import ids_of, query_as
+from api_service.http.schemas import (
+    FlavorAvailabilityBody,
+    FlavorAvailabilityQuery,
+    NodeAvailabilityBody,
+    SiteAvailabilityBody,
+)
+from shared.availability import AvailabilityState, Interval
+
+DEFAULT_WINDOW: Final = timedelta(days=30)
+
+
+@documented(returns=NodeAvailabilityBody, tag="availability", errors={404: "No such node, or nothing is known of it."})
+async def get_node_availability(request: web.Request) -> web.Response:
+    """A node's state and its bookings to come."""
+    bodies, ids, now = bodies_of(request), ids_of(request), request.app[keys.CLOCK]()
+    node = bodies.inventory.node(**ids)
+    site = _synced(request, node.site_id)
+    known = site.snapshot.nodes.get(node.uid)
+    if known is None:
+        raise NotListedError(f"the Blazar of site {node.site_id} does not list node {node.uid}: it is unknown")
+    return json_response(
+        dumps(
+            {
+                "node_id": node.uid,
+                "cluster_id": node.cluster_id,
+                "site_id": node.site_id,
+                "availability": known.state_at(now),
+                "availability_until": known.until(now),
+                "last_updated": site.last_updated,
+                "maintenance": known.maintenance,
+                "stale": site.stale_at(now),
+                "reservations": [
+                    {"start": block.start, "end": block.end} for block in known.reservations if block.end > now
+                ],
+                "links": bodies.links.availability("node.availability", "node", **ids),
+            }
+        )
+    )
+
+
+@documented(returns=SiteAvailabilityBody, tag="availability", errors={404: "No such site, or it was never synced."})
+async def get_site_availability(request: web.Request) -> web.Response:
+    """How current a site's data is, and how many of its nodes are in each state."""
+    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
+    site = bodies.inventory.site(**ids_of(request))
+    synced = _synced(request, site.uid)
+    counts = Counter(match_of(node, request.app[keys.AVAILABILITY]).state_at(now) for node in site.nodes())
+    return json_response(
+        dumps(
+            {
+                "site_id": site.uid,
+                "last_synced": synced.last_updated,
+                "synced_node_count": len(synced.snapshot.nodes),
+                "stale": synced.stale_at(now),
+                "counts": {state: counts[state] for state in AvailabilityState},
+                "links": bodies.links.availability("site.availability", "site", site_id=site.uid),
+            }
+        )
+    )
+
+
+@documented(
+    returns=FlavorAvailabilityBody,
+    query=FlavorAvailabilityQuery,
+    tag="availability",
+    errors={404: "No such flavor, or its site publishes none.", 503: "The site was not synced yet."},
+)
+async def get_flavor_availability(request: web.Request) -> web.Response:
+    """How many instances of a flavor could run, over time."""
+    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
+    flavor = bodies.inventory.flavor(**ids_of(request))
+    query = query_as(FlavorAvailabilityQuery, request)
+    start = query.start_date or now
+    window = _window(start, query.end_date or start + DEFAULT_WINDOW)
+    site = _published(request, flavor.site_id)
+    segments = clipped_segments(site, flavor.uid, window)
+    if segments is None:
+        raise NotListedError(f"site {flavor.site_id} publishes no availability of flavor {flavor.uid}")
+    return json_response(
+        dumps(
+            {
+                "flavor_id": flavor.uid,
+                "site_id": flavor.site_id,
+                "last_updated": site.last_updated,
+                "stale": site.stale_at(now),
+                "availability": [
+                    {"start": during.start, "end": during.end, "available": available, "total": total}
+                    for during, available, total in segments
+                ],
+                "links": bodies.links.availability("flavor.availability", "flavor", **ids_of(request)),
+            }
+        )
+    )
+
+
+def _synced(request: web.Request, site_id: str) -> ObservedSite:
+    site = request.app[keys.AVAILABILITY].sites.get(site_id)
+    if site is None:
+        raise NotSyncedError(f"the availability of site {site_id} was never synced: all its nodes are unknown")
+    return site
+
+
+def _published(request: web.Request, site_id: str) -> ObservedFlavors:
+    if site_id not in request.app[keys.SETTINGS].flavor_availability.sites:
+        raise NotListedError(f"no availability of flavors is configured for site {site_id}")
+    site = request.app[keys.AVAILABILITY].flavors.get(site_id)
+    if site is None:
+        raise NotSyncedYetError(f"the flavors of site {site_id} were not synced yet")
+    return site
+
+
+def _window(start: datetime, end: datetime) -> Interval:
+    if start >= end:
+        raise BadParametersError.of("end_date", "must be after start_date")
+    return Interval(start, end)

@@ -1,0 +1,85 @@
+"""The testbed, its sites, clusters, nodes and flavors."""
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from api_service.http.links import LinkList
+from api_service.http.openapi import documented
+from api_service.http.representation import Bodies, bodies_of, json_response
+from api_service.http.requests import ids_of, query_as
+from api_service.http.schemas import ClusterBody, FlavorBody, NodeBody, Page, PageQuery, RootBody, SiteBody
+
+
+@documented(returns=RootBody, tag="inventory")
+async def get_root(request: web.Request) -> web.Response:
+    """The testbed, with links to all that this service has."""
+    return json_response(bodies_of(request).root())
+
+
+@documented(returns=Page[SiteBody], query=PageQuery, tag="inventory")
+async def list_sites(request: web.Request) -> web.Response:
+    """All sites."""
+    bodies = bodies_of(request)
+    links = bodies.links.collection("sites", "root", bodies.inventory.version)
+    return _collection(request, bodies, map(bodies.site, bodies.inventory.sites.values()), links)
+
+
+@documented(returns=SiteBody, tag="inventory")
+async def get_site(request: web.Request) -> web.Response:
+    """One site."""
+    bodies = bodies_of(request)
+    return json_response(bodies.site(bodies.inventory.site(**ids_of(request))))
+
+
+@documented(returns=Page[ClusterBody], query=PageQuery, tag="inventory")
+async def list_clusters(request: web.Request) -> web.Response:
+    """All clusters of a site."""
+    bodies = bodies_of(request)
+    site = bodies.inventory.site(**ids_of(request))
+    links = bodies.links.collection("clusters", "site", bodies.inventory.version, **ids_of(request))
+    return _collection(request, bodies, map(bodies.cluster, site.clusters.values()), links)
+
+
+@documented(returns=ClusterBody, tag="inventory")
+async def get_cluster(request: web.Request) -> web.Response:
+    """One cluster."""
+    bodies = bodies_of(request)
+    return json_response(bodies.cluster(bodies.inventory.cluster(**ids_of(request))))
+
+
+@documented(returns=Page[NodeBody], query=PageQuery, tag="inventory")
+async def list_nodes(request: web.Request) -> web.Response:
+    """All nodes of a cluster; without a query all of them, up to 5000."""
+    bodies = bodies_of(request)
+    cluster = bodies.inventory.cluster(**ids_of(request))
+    links = bodies.links.collection("nodes", "cluster", bodies.inventory.version, **ids_of(request))
+    return _collection(request, bodies, map(bodies.node, cluster.nodes.values()), links)
+
+
+@documented(returns=NodeBody, tag="inventory")
+async def get_node(request: web.Request) -> web.Response:
+    """One node: the fields of its file as they are."""
+    bodies = bodies_of(request)
+    return json_response(bodies.node(bodies.inventory.node(**ids_of(request))))
+
+
+@documented(returns=Page[FlavorBody], query=PageQuery, tag="inventory")
+async def list_flavors(request: web.Request) -> web.Response:
+    """All flavors of a site."""
+    bodies = bodies_of(request)
+    site = bodies.inventory.site(**ids_of(request))
+    links = bodies.links.collection("flavors", "site", bodies.inventory.version, **ids_of(request))
+    return _collection(request, bodies, map(bodies.flavor, site.flavors.values()), links)
+
+
+@documented(returns=FlavorBody, tag="inventory")
+async def get_flavor(request: web.Request) -> web.Response:
+    """One flavor."""
+    bodies = bodies_of(request)
+    return json_response(bodies.flavor(bodies.inventory.flavor(**ids_of(request))))
+
+
+def _collection(request: web.Request, bodies: Bodies, items: Iterable[bytes], links: LinkList) -> web.Response:
+    query = query_as(PageQuery, request)
+    return json_response(bodies.collection(items, links, query, list(request.query.items())))

@@ -1,0 +1,62 @@
+"""For those who run the service: probes, numbers, documents."""
+
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from api_service import keys
+from api_service.http.openapi import OPENAPI, documented
+from api_service.http.schemas import HealthBody, StatusBody
+from shared import probes
+
+ASSETS: Final = Path(__file__).parent.parent / "static" / "docs"
+ASSET_NAMES: Final = ("favicon-32x32.png", "init.js", "swagger-ui-bundle.js", "swagger-ui.css")
+PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+@documented(returns=HealthBody, bodies={503: HealthBody}, tag="operations")
+async def get_healthz(request: web.Request) -> web.Response:
+    """Whether the process and its loops are alive."""
+    return await probes.healthz(request)
+
+
+@documented(returns=HealthBody, bodies={503: HealthBody}, tag="operations")
+async def get_readyz(request: web.Request) -> web.Response:
+    """Whether the inventory is loaded and the availability log has been replayed."""
+    return await probes.readyz(request)
+
+
+@documented(returns="text/plain", tag="operations")
+async def get_metrics(request: web.Request) -> web.Response:
+    """Numbers for Prometheus."""
+    return await probes.metrics(request)
+
+
+@documented(returns=StatusBody, tag="operations")
+async def get_status(request: web.Request) -> web.Response:
+    """What is served, how old it is, and what is wrong with it."""
+    return await probes.status(request)
+
+
+async def get_openapi(request: web.Request) -> web.Response:
+    """This contract as OpenAPI 3.1."""
+    return web.Response(body=request.app[OPENAPI], content_type="application/json")
+
+
+async def get_docs(request: web.Request) -> web.Response:
+    """The contract as a page, with all it needs served from here."""
+    root = request.app[keys.SETTINGS].server.root_path
+    page = (ASSETS / "index.html").read_text().format(assets=f"{root}/docs/assets", openapi=f"{root}/openapi.json")
+    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
+
+
+async def get_docs_asset(request: web.Request) -> web.StreamResponse:
+    """One of the page's files."""
+    name = request.match_info["name"]
+    if name not in ASSET_NAMES:
+        raise web.HTTPNotFound
+    return web.FileResponse(ASSETS / name, headers={"Cache-Control": "public, max-age=86400"})

@@ -1,0 +1,67 @@
+"""Which nodes fit."""
+
+from datetime import datetime
+
+from aiohttp import web
+
+from api_service import keys
+from api_service.domain.node_query import Match, NodeQuery, future_part, search
+from api_service.http.openapi import documented
+from api_service.http.problems import BadParametersError
+from api_service.http.representation import bodies_of, dumps, json_response
+from api_service.http.requests import query_as
+from api_service.http.schemas import Page, SearchItemBody, SearchQuery
+from shared.availability import Interval
+
+
+@documented(returns=Page[SearchItemBody], query=SearchQuery, tag="search")
+async def search_nodes(request: web.Request) -> web.Response:
+    """Nodes of all sites by hardware, state, and a window in which they can be reserved throughout.
+
+    A parameter that is not known is refused, so that a misspelt filter never answers everything.
+    """
+    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
+    query = query_as(SearchQuery, request)
+    found = search(bodies.inventory.nodes(), request.app[keys.AVAILABILITY], _node_query(query, now), now)
+    part = slice(query.offset, query.offset + query.limit)
+    items = [bodies.found_node(match.node, _availability(match, now)) for match in found[part]]
+    page = bodies.part(items, bodies.links.search(), query, list(request.query.items()), total=len(found))
+    return json_response(dumps(page))
+
+
+def _availability(match: Match, now: datetime) -> dict[str, object]:
+    return {
+        "availability": match.state_at(now),
+        "availability_until": match.until(now),
+        "last_updated": match.last_updated,
+        "stale": match.stale_at(now),
+    }
+
+
+def _node_query(query: SearchQuery, now: datetime) -> NodeQuery:
+    return NodeQuery(
+        site_ids=_any(query.site_id),
+        cluster_ids=_any(query.cluster_id),
+        node_types=_any(query.node_type),
+        archs=_any(query.arch),
+        gpu=_any(query.gpu),
+        infiniband=_any(query.infiniband),
+        min_ram=min(query.min_ram) if query.min_ram else None,
+        states=_any(query.availability),
+        window=_window(query.start, query.end, now),
+    )
+
+
+def _any[V](values: list[V] | None) -> frozenset[V] | None:
+    return None if values is None else frozenset(values)
+
+
+def _window(start: datetime | None, end: datetime | None, now: datetime) -> Interval | None:
+    if start is None and end is None:
+        return None
+    if start is None or end is None:
+        missing = "start" if start is None else "end"
+        raise BadParametersError.of(missing, "start and end belong together: give both or neither")
+    if start >= end:
+        raise BadParametersError.of("end", "must be after start")
+    return future_part(Interval(start, end), now)

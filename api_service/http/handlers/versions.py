@@ -1,0 +1,97 @@
+"""The commits that changed a resource."""
+
+from collections.abc import Callable, Mapping
+from email.utils import format_datetime
+from typing import Final
+
+from aiohttp import web
+
+from api_service.domain import history
+from api_service.domain.history import Version
+from api_service.domain.inventory import Inventory
+from api_service.http.openapi import documented
+from api_service.http.representation import Bodies, bodies_of, dumps, json_response
+from api_service.http.requests import ids_of, query_as, route_name
+from api_service.http.schemas import AllVersionsBody, Page, PageQuery, VersionBody
+
+type Ids = Mapping[str, str]
+
+
+def _site(inventory: Inventory, ids: Ids) -> str:
+    return inventory.site(ids["site_id"]).uid
+
+
+def _cluster(inventory: Inventory, ids: Ids) -> tuple[str, str]:
+    return _site(inventory, ids), inventory.cluster(ids["site_id"], ids["cluster_id"]).uid
+
+
+def _node(inventory: Inventory, ids: Ids) -> tuple[str, str, str]:
+    return *_cluster(inventory, ids), inventory.node(ids["site_id"], ids["cluster_id"], ids["node_id"]).uid
+
+
+def _flavor(inventory: Inventory, ids: Ids) -> tuple[str, str]:
+    return _site(inventory, ids), inventory.flavor(ids["site_id"], ids["flavor_id"]).uid
+
+
+PATHS: Final[Mapping[str, Callable[[Inventory, Ids], str | None]]] = {
+    # Of the whole repository, also of commits that touch no data.
+    "root": lambda _inventory, _ids: None,
+    "sites": lambda _inventory, _ids: history.sites_path(),
+    "site": lambda inventory, ids: history.site_path(_site(inventory, ids)),
+    "clusters": lambda inventory, ids: history.clusters_path(_site(inventory, ids)),
+    "cluster": lambda inventory, ids: history.cluster_path(*_cluster(inventory, ids)),
+    "nodes": lambda inventory, ids: history.nodes_path(*_cluster(inventory, ids)),
+    "node": lambda inventory, ids: history.node_path(*_node(inventory, ids)),
+    "flavors": lambda inventory, ids: history.flavors_path(_site(inventory, ids)),
+    "flavor": lambda inventory, ids: history.flavor_path(*_flavor(inventory, ids)),
+}
+"""The path in the repository of each resource that has versions, by the name of its route; ids are checked."""
+
+
+@documented(returns=AllVersionsBody, query=PageQuery, tag="versions")
+async def list_all_versions(request: web.Request) -> web.Response:
+    """Every commit of the repository, newest first."""
+    bodies = bodies_of(request)
+    page = _page(request, bodies, "root", bodies.inventory.history.all())
+    return json_response(dumps(page | {"versions": page["items"]}))
+
+
+@documented(returns=Page[VersionBody], query=PageQuery, tag="versions")
+async def list_versions(request: web.Request) -> web.Response:
+    """The commits that changed a resource, newest first; of a collection, site or cluster anything in it."""
+    bodies = bodies_of(request)
+    name, ids = route_name(request).removesuffix(".versions"), ids_of(request)
+    path = PATHS[name](bodies.inventory, ids)
+    found = bodies.inventory.history.all() if path is None else bodies.inventory.history.versions(path)
+    return json_response(dumps(_page(request, bodies, name, found)))
+
+
+@documented(returns=VersionBody, tag="versions")
+async def get_version(request: web.Request) -> web.Response:
+    """The version of a resource that was in force at a commit: a full sha or at least 7 digits of one."""
+    bodies = bodies_of(request)
+    name, ids = route_name(request).removesuffix(".version"), ids_of(request)
+    asked = ids.pop("version")
+    found = bodies.inventory.history.in_force(PATHS[name](bodies.inventory, ids), asked)
+    more = {"body": found.body} if found.body else {}
+    return json_response(dumps(_item(bodies, name, ids, found) | more))
+
+
+def _page(request: web.Request, bodies: Bodies, name: str, found: tuple[Version, ...]) -> dict[str, object]:
+    query = query_as(PageQuery, request)
+    ids = ids_of(request)
+    part = found[query.offset : query.offset + query.limit]
+    items = [dumps(_item(bodies, name, ids, version)) for version in part]
+    links = bodies.links.versions(name, **ids)
+    return bodies.part(items, links, query, list(request.query.items()), total=len(found))
+
+
+def _item(bodies: Bodies, name: str, ids: Ids, version: Version) -> dict[str, object]:
+    return {
+        "uid": version.uid,
+        "message": version.subject,
+        "date": format_datetime(version.committed_at, usegmt=True),
+        "author": version.author,
+        "type": "version",
+        "links": bodies.links.version(name, version.uid, **ids),
+    }

@@ -1,0 +1,127 @@
+"""Every URL that an answer holds; made from the names of the routes, so that nothing else spells one."""
+
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from aiohttp import web
+
+from api_service.domain.inventory import Cluster, Flavor, Node, Site
+
+type LinkList = list[dict[str, str]]
+
+ENTRIES: Final = ("search", "docs", "openapi", "status")
+"""Entry points that the root links to, by the names of their routes, which are the links' rels too."""
+
+
+class Links:
+    """Links of one application; `root_path` comes before every href."""
+
+    def __init__(self, router: web.UrlDispatcher, root_path: str) -> None:
+        self._templates: dict[str, str] = {}
+        for name, resource in router.named_resources().items():
+            info = resource.get_info()
+            self._templates[name] = root_path + (info.get("formatter") or info.get("path") or "")
+
+    def href(self, name: str, **ids: str) -> str:
+        """The URL of the route `name`."""
+        return self._templates[name].format_map({key: quote(value, safe="") for key, value in ids.items()})
+
+    def root(self, version: str | None) -> LinkList:
+        """Of `/`."""
+        return [
+            *self._links(self="root", parent="root", sites="sites"),
+            *self._versions("root", version),
+            *self._links(**{name: name for name in ENTRIES}),
+        ]
+
+    def site(self, site: Site, version: str | None) -> LinkList:
+        """Of a site."""
+        ids = {"site_id": site.uid}
+        return [
+            *self._links(ids, self="site", parent="root", clusters="clusters", flavors="flavors"),
+            *self._versions("site", version, **ids),
+            *self._links(ids, availability="site.availability"),
+        ]
+
+    def cluster(self, cluster: Cluster, version: str | None) -> LinkList:
+        """Of a cluster."""
+        ids = {"site_id": cluster.site_id, "cluster_id": cluster.uid}
+        return [
+            *self._links(ids, self="cluster", parent="site", nodes="nodes"),
+            *self._versions("cluster", version, **ids),
+        ]
+
+    def node(self, node: Node, version: str | None) -> LinkList:
+        """Of a node."""
+        ids = {"site_id": node.site_id, "cluster_id": node.cluster_id, "node_id": node.uid}
+        return [
+            *self._links(ids, self="node", parent="cluster"),
+            *self._versions("node", version, **ids),
+            *self._links(ids, availability="node.availability"),
+        ]
+
+    def flavor(self, flavor: Flavor, version: str | None) -> LinkList:
+        """Of a flavor."""
+        ids = {"site_id": flavor.site_id, "flavor_id": flavor.uid}
+        return [
+            *self._links(ids, self="flavor", parent="site"),
+            *self._versions("flavor", version, **ids),
+            *self._links(ids, availability="flavor.availability"),
+        ]
+
+    def availability(self, name: str, parent: str, **ids: str) -> LinkList:
+        """Of the availability of `parent`."""
+        return self._links(ids, self=name, parent=parent)
+
+    def version(self, name: str, version: str, **ids: str) -> LinkList:
+        """Of a version of the resource `name`."""
+        return [
+            {"rel": "self", "href": self.href(f"{name}.version", version=version, **ids)},
+            {"rel": "parent", "href": self.href(name, **ids)},
+        ]
+
+    def collection(self, name: str, parent: str, version: str | None, **ids: str) -> LinkList:
+        """Of a collection of the inventory; `pages` adds where its other parts are."""
+        return [*self._links(ids, self=name, parent=parent), *self._versions(name, version, **ids)]
+
+    def versions(self, name: str, **ids: str) -> LinkList:
+        """Of the versions of the resource `name`."""
+        return self._links(ids, self=f"{name}.versions", parent=name)
+
+    def search(self) -> LinkList:
+        """Of a search."""
+        return self._links(self="search", parent="root")
+
+    def _versions(self, name: str, version: str | None, **ids: str) -> LinkList:
+        found = [{"rel": "versions", "href": self.href(f"{name}.versions", **ids)}]
+        if version is not None:
+            found.append({"rel": "version", "href": self.href(f"{name}.version", version=version, **ids)})
+        return found
+
+    def _links(self, ids: dict[str, str] | None = None, /, **names: str) -> LinkList:
+        return [{"rel": rel, "href": self.href(name, **(ids or {}))} for rel, name in names.items()]
+
+
+def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int, limit: int, total: int) -> LinkList:
+    """`links` of a collection, the first of which is `self`, for the part that was asked for.
+
+    Args:
+        links: Links of the whole collection.
+        query: The query string as it was sent, from which `self`, `next` and `prev` are made.
+        offset: The first item of this part.
+        limit: How many items it may hold.
+        total: How many items there are.
+    """
+    bare = links[0]["href"]
+    kept = [(key, value) for key, value in query if key not in {"offset", "limit"}]
+
+    def part(rel: str, start: int) -> dict[str, str]:
+        return {"rel": rel, "href": f"{bare}?{urlencode([*kept, ('offset', str(start)), ('limit', str(limit))])}"}
+
+    found = [{"rel": "self", "href": f"{bare}?{urlencode(query)}" if query else bare}, *links[1:]]
+    if offset + limit < total:
+        found.append(part("next", offset + limit))
+    if offset > 0:
+        found.append(part("prev", max(0, min(offset, total) - limit)))
+    return found

@@ -1,0 +1,144 @@
+"""Pydantic models are the contract; aiohttp-apispec carries it to `/openapi.json` as OpenAPI 3.1.
+
+As it comes, aiohttp-apispec 3.0.0b2 speaks Swagger 2.0 only, lists HEAD and changes the handlers that it
+documents; this is the only module that knows it.
+"""
+
+import copy
+import inspect
+import re
+import warnings
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from aiohttp_apispec import AiohttpApiSpec, docs
+from aiohttp_apispec.utils import get_path_keys
+from apispec import APISpec
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api_service.http.schemas import ProblemBody
+
+type Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+TITLE: Final = "Reference API"
+REF: Final = "#/components/schemas/{model}"
+PROBLEM: Final = "application/problem+json"
+DESCRIPTION: Final = (
+    "Which hardware a testbed has, and when each node is free. Every JSON resource answers the same with `.json` "
+    "or a slash appended; every answer links to what is related; errors are RFC 9457 problems."
+)
+OPENAPI: Final = web.AppKey("openapi", bytes)
+
+_models: set[type[BaseModel]] = {ProblemBody}
+
+
+def documented(
+    *,
+    returns: type[BaseModel] | str,
+    tag: str,
+    query: type[BaseModel] | None = None,
+    errors: Mapping[int, str] | None = None,
+    bodies: Mapping[int, type[BaseModel]] | None = None,
+) -> Callable[[Endpoint], Endpoint]:
+    """Tells what a handler asks and answers; its docstring is the summary.
+
+    Args:
+        returns: The model of a good answer, or a media type that is not JSON.
+        tag: The group that it is shown in.
+        query: The model of its query string.
+        errors: What can go wrong, by status.
+        bodies: Models of other answers that are no problems, by status.
+    """
+
+    def wrap(handler: Endpoint) -> Endpoint:
+        found = {200: _answer(returns)} | {status: _answer(model) for status, model in (bodies or {}).items()}
+        wrong = ({400: "A parameter is wrong; `errors` names it."} if query else {}) | dict(errors or {})
+        responses = {str(status): answer for status, answer in found.items()}
+        responses |= {str(status): _problem(description) for status, description in wrong.items()}
+        summary, _, more = (inspect.getdoc(handler) or "").partition("\n")
+        about = docs(
+            summary=summary,
+            description=" ".join(more.split()),
+            tags=[tag],
+            parameters=_parameters(query) if query else [],
+            responses=responses,
+        )
+        documented_handler: Endpoint = about(handler)
+        return documented_handler
+
+    return wrap
+
+
+def _answer(returns: type[BaseModel] | str) -> dict[str, Any]:
+    if isinstance(returns, str):
+        return {"description": "OK", "content": {returns: {"schema": {"type": "string"}}}}
+    return {"description": inspect.getdoc(returns), "content": {"application/json": {"schema": _ref(returns)}}}
+
+
+def _problem(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {PROBLEM: {"schema": _ref(ProblemBody)}}}
+
+
+def _ref(model: type[BaseModel]) -> dict[str, Any]:
+    _models.add(model)
+    (reference,) = models_json_schema([(model, "serialization")], ref_template=REF)[0].values()
+    return reference
+
+
+def _parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    properties = model.model_json_schema(ref_template=REF)["properties"]
+    return [_parameter(name, described) for name, described in properties.items()]
+
+
+def _parameter(name: str, described: dict[str, Any]) -> dict[str, Any]:
+    about = {key: described.pop(key) for key in ("description", "example") if key in described}
+    # A parameter is absent, never null.
+    kinds = [kind for kind in described.pop("anyOf", []) if kind != {"type": "null"}]
+    schema = described | (kinds[0] if kinds else {})
+    unsaid = {"title", "comma", *(("default",) if schema.get("default", ...) is None else ())}
+    return {
+        "in": "query",
+        "name": name,
+        "required": False,
+        "schema": {key: value for key, value in schema.items() if key not in unsaid},
+        **about,
+    }
+
+
+class _Spec(AiohttpApiSpec):  # type: ignore[misc] # the package has no types
+    def _update_paths(self, data: dict[str, Any], method: str, url_path: str) -> None:
+        if method == "head" or "{form}" in url_path:
+            return
+        data = copy.deepcopy({key: value for key, value in data.items() if key != "produces"})
+        path = [
+            {"in": "path", "name": key, "required": True, "schema": {"type": "string"}}
+            for key in get_path_keys(url_path)
+        ]
+        data["parameters"] = path + data["parameters"]
+        data["operationId"] = "_".join([method, *re.findall(r"\w+", url_path)])
+        if path:
+            data["responses"].setdefault("404", _problem("There is no such resource."))
+        super()._update_paths(data, method, url_path)
+
+
+def openapi_document(app: web.Application, *, version: str, root_path: str) -> bytes:
+    """The document of every documented route, as JSON; to be made when all routes are in place."""
+    found = _Spec(url=None, title=TITLE, version=version)
+    schemas = models_json_schema([(model, "serialization") for model in sorted(_models, key=str)], ref_template=REF)[1][
+        "$defs"
+    ]
+    found.spec = APISpec(
+        TITLE,
+        version,
+        "3.1.0",
+        info={"description": DESCRIPTION, "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"}},
+        servers=[{"url": root_path or "/"}],
+        components={"schemas": schemas},
+    )
+    with warnings.catch_warnings():  # its keys of the application are strings
+        warnings.simplefilter("ignore", web.NotAppKeyWarning)
+        found.register(app, in_place=True)
+    return orjson.dumps(found.swagger_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n"

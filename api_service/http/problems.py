@@ -1,0 +1,120 @@
+"""Errors as RFC 9457 tells them: one table from exception to status, one middleware."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import ValidationError
+
+from api_service.domain.history import NoSuchVersionError
+from api_service.domain.inventory import NotInInventoryError
+from api_service.domain.node_query import WindowInThePastError
+from api_service.http.schemas import ParameterProblem, ProblemBody
+
+log = structlog.get_logger()
+
+CONTENT_TYPE: Final = "application/problem+json"
+
+
+class BadParametersError(Exception):
+    """A request whose query cannot be answered; `errors` names each bad parameter."""
+
+    def __init__(self, errors: Sequence[ParameterProblem]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(f"{each.name}: {each.detail}" for each in errors[:5]))
+
+    @classmethod
+    def of(cls, name: str, detail: str) -> "BadParametersError":
+        """One bad parameter."""
+        return cls([ParameterProblem(name=name, detail=detail)])
+
+    @classmethod
+    def from_validation(cls, error: ValidationError) -> "BadParametersError":
+        """What a model says, in words for a client; at most 20 of them."""
+        problems = error.errors(include_url=False, include_input=False, include_context=False)[:20]
+        return cls(
+            [
+                ParameterProblem(
+                    name=str(each["loc"][0]) if each["loc"] else "query",
+                    detail=each["msg"].removeprefix("Value error, "),
+                )
+                for each in problems
+            ]
+        )
+
+
+class NotSyncedError(Exception):
+    """A site of which nothing is known yet."""
+
+
+class NotListedError(Exception):
+    """A node or flavor that the site's Blazar does not list, or a site that publishes none."""
+
+
+class NotSyncedYetError(Exception):
+    """Something configured whose first synchronisation is still to come."""
+
+
+STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
+    BadParametersError: HTTPStatus.BAD_REQUEST,
+    WindowInThePastError: HTTPStatus.BAD_REQUEST,
+    NotInInventoryError: HTTPStatus.NOT_FOUND,
+    NoSuchVersionError: HTTPStatus.NOT_FOUND,
+    NotSyncedError: HTTPStatus.NOT_FOUND,
+    NotListedError: HTTPStatus.NOT_FOUND,
+    NotSyncedYetError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+TYPE_OF: Final[Mapping[type[Exception], str]] = {
+    NotSyncedError: "urn:reference-api:not-synced",
+    NotListedError: "urn:reference-api:not-listed",
+    NotSyncedYetError: "urn:reference-api:not-synced",
+}
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    *,
+    kind: str = "about:blank",
+    errors: Sequence[ParameterProblem] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """An error's answer."""
+    body = ProblemBody(
+        type=kind, title=status.phrase, status=status, detail=detail, errors=list(errors) if errors else None
+    )
+    return web.Response(body=orjson.dumps(body.to_json()), status=status, content_type=CONTENT_TYPE, headers=headers)
+
+
+@web.middleware
+async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns every exception into an answer; nothing else catches what it cannot name."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        return _of_http(request, error)
+    except Exception as error:
+        status = STATUS_OF.get(type(error))
+        if status is None:
+            log.exception("request failed", method=request.method, path=request.path)
+            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed to answer; it has been logged")
+        errors = error.errors if isinstance(error, BadParametersError) else None
+        headers = {"Retry-After": "10"} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+        kind = TYPE_OF.get(type(error), "about:blank")
+        return problem(status, str(error), kind=kind, errors=errors, headers=headers)
+
+
+def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:
+    status = HTTPStatus(error.status)
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted({*error.allowed_methods, "OPTIONS"}))
+        detail = f"{request.method:.50} is not possible here; {allowed} are"
+        return problem(status, detail, headers={"Allow": allowed})
+    if isinstance(error, web.HTTPNotFound):
+        return problem(status, f"there is nothing at {request.path!r:.300}")
+    return problem(status, error.reason or status.phrase)

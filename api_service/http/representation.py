@@ -1,0 +1,162 @@
+"""Bodies as bytes: built once per snapshot of the inventory, joined per request."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from api_service.domain.inventory import (
+    NODE_OWN_KEYS,
+    SEARCH_OWN_KEYS,
+    Cluster,
+    Document,
+    Flavor,
+    Inventory,
+    InventoryStore,
+    Node,
+    Site,
+)
+from api_service.http.links import LinkList, Links, with_pages
+from api_service.http.schemas import PageQuery
+
+OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+DEFAULT_QUEUES: Final = ("admin", "default")
+
+
+def dumps(value: object) -> bytes:
+    """JSON; times in UTC with `Z`."""
+    return orjson.dumps(value, option=OPTIONS)
+
+
+def json_response(body: bytes) -> web.Response:
+    """A good answer with a ready body."""
+    return web.Response(body=body, content_type="application/json")
+
+
+class Bodies:
+    """The JSON of one snapshot, each resource made when it is first asked for and kept."""
+
+    def __init__(self, inventory: Inventory, links: Links) -> None:
+        self.inventory = inventory
+        self.links = links
+        self._kept: dict[tuple[str, ...], bytes] = {}
+
+    def root(self) -> bytes:
+        """The testbed itself."""
+        committed_at = self.inventory.committed_at
+        timestamp = None if committed_at is None else str(int(committed_at.timestamp()))
+        links = self.links.root(self.inventory.version)
+        return self._keep(("root",), lambda: self._resource(self.inventory.document, links, timestamp=timestamp))
+
+    def site(self, site: Site) -> bytes:
+        """One site."""
+        key = ("site", site.uid)
+        return self._keep(key, lambda: self._resource(site.document, self.links.site(site, self.inventory.version)))
+
+    def cluster(self, cluster: Cluster) -> bytes:
+        """One cluster."""
+
+        def make() -> bytes:
+            links = self.links.cluster(cluster, self.inventory.version)
+            queues = cluster.document.get("queues", DEFAULT_QUEUES)
+            return self._resource(cluster.document, links, queues=queues)
+
+        return self._keep(("cluster", cluster.site_id, cluster.uid), make)
+
+    def node(self, node: Node) -> bytes:
+        """One node."""
+        key = ("node", node.site_id, node.cluster_id, node.uid)
+        return self._keep(key, lambda: self._resource(node.document, self.links.node(node, self.inventory.version)))
+
+    def flavor(self, flavor: Flavor) -> bytes:
+        """One flavor."""
+        key = ("flavor", flavor.site_id, flavor.uid)
+        return self._keep(
+            key, lambda: self._resource(flavor.document, self.links.flavor(flavor, self.inventory.version))
+        )
+
+    def found_node(self, node: Node, availability: Mapping[str, object]) -> bytes:
+        """One node of a search: what it is, and `availability` as of now."""
+
+        def make() -> bytes:
+            fields = _without(node.document, SEARCH_OWN_KEYS)
+            fields |= {"site_id": node.site_id, "cluster_id": node.cluster_id, "version": self.inventory.version}
+            return dumps(fields | {"links": self.links.node(node, self.inventory.version)})
+
+        lasting = self._keep(("found", node.site_id, node.cluster_id, node.uid), make)
+        return lasting[:-1] + b"," + dumps(availability)[1:]
+
+    def part(
+        self,
+        items: Sequence[bytes],
+        links: LinkList,
+        query: PageQuery,
+        asked: Sequence[tuple[str, str]],
+        *,
+        total: int,
+    ) -> dict[str, object]:
+        """The envelope around a part of a collection.
+
+        Args:
+            items: That part.
+            links: Of the whole collection.
+            query: Which part it is.
+            asked: The query string as it was sent.
+            total: How many items the whole collection has.
+        """
+        return {
+            "total": total,
+            "offset": query.offset,
+            "items": [orjson.Fragment(item) for item in items],
+            "version": self.inventory.version,
+            "links": with_pages(links, asked, offset=query.offset, limit=query.limit, total=total),
+        }
+
+    def collection(
+        self, items: Iterable[bytes], links: LinkList, query: PageQuery, asked: Sequence[tuple[str, str]]
+    ) -> bytes:
+        """A collection of the inventory; kept when the whole of it is asked for, as clients do."""
+
+        def make() -> bytes:
+            every = list(items)
+            part = every[query.offset : query.offset + query.limit]
+            return dumps(self.part(part, links, query, asked, total=len(every)))
+
+        return make() if asked else self._keep(("collection", links[0]["href"]), make)
+
+    def _resource(self, document: Document, links: LinkList, **more: object) -> bytes:
+        return dumps(_without(document, NODE_OWN_KEYS) | more | {"version": self.inventory.version, "links": links})
+
+    def _keep(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+        if (kept := self._kept.get(key)) is None:
+            kept = self._kept[key] = make()
+        return kept
+
+
+def _without(document: Document, keys: frozenset[str]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if key not in keys}
+
+
+class Representations:
+    """The bodies of the snapshot that is being served; a new snapshot begins with none."""
+
+    def __init__(self, store: InventoryStore, links: Links) -> None:
+        self._store = store
+        self._links = links
+        self._bodies = Bodies(store.current, links)
+
+    @property
+    def current(self) -> Bodies:
+        """To be asked for once per request: everything in one answer comes from one snapshot."""
+        if self._bodies.inventory is not self._store.current:
+            self._bodies = Bodies(self._store.current, self._links)
+        return self._bodies
+
+
+REPRESENTATIONS: Final = web.AppKey("representations", Representations)
+
+
+def bodies_of(request: web.Request) -> Bodies:
+    """The bodies of the snapshot that is being served."""
+    return request.app[REPRESENTATIONS].current

@@ -1,0 +1,79 @@
+"""Query strings and paths as models."""
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from api_service.http.problems import BadParametersError
+from api_service.http.schemas import ParameterProblem
+
+
+FORM: Final = "form"
+"""The part of a path that says how to answer, not what."""
+
+
+def ids_of(request: web.Request) -> dict[str, str]:
+    """The ids in the path; never the form (`.json`, a slash) in which it was asked for."""
+    return {name: value for name, value in request.match_info.items() if name != FORM}
+
+
+def route_name(request: web.Request) -> str:
+    """The name of the resource that is asked for, whatever its form."""
+    resource = request.match_info.route.resource
+    return (resource.name or "").partition(":")[0] if resource else ""
+
+
+def query_as[M: BaseModel](model: type[M], request: web.Request) -> M:
+    """The query string as `model`: a list may be repeated, and split at commas where its field says so.
+
+    Raises:
+        BadParametersError: a value is wrong, one that may not is repeated, or, where the model forbids it, a
+            name is unknown: then with the nearest known one.
+    """
+    forms = _forms(model)
+    if model.model_config.get("extra") == "forbid":
+        _refuse_unknown(request, forms)
+    given: dict[str, object] = {}
+    for name in request.query.keys() & forms.keys():
+        values = request.query.getall(name)
+        match forms[name]:
+            case "one" if len(values) > 1:
+                raise BadParametersError.of(name, "may be given once only")
+            case "one":
+                given[name] = values[0]
+            case "commas":
+                given[name] = [part for value in values for part in value.split(",")]
+            case _:
+                given[name] = values
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise BadParametersError.from_validation(error) from error
+
+
+def _refuse_unknown(request: web.Request, known: Mapping[str, str]) -> None:
+    unknown = [name for name in dict.fromkeys(request.query) if name not in known]
+    if unknown:
+        raise BadParametersError(
+            [ParameterProblem(name=name[:100], detail=_hint(name, known)) for name in unknown[:20]]
+        )
+
+
+def _hint(name: str, known: Mapping[str, str]) -> str:
+    nearest = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
+    return f"there is no such parameter; did you mean {nearest[0]}?" if nearest else "there is no such parameter"
+
+
+@cache
+def _forms(model: type[BaseModel]) -> Mapping[str, str]:
+    schema = model.model_json_schema()["properties"]
+    forms = {}
+    for name, described in schema.items():
+        kinds = [described, *described.get("anyOf", ())]
+        many = any(kind.get("type") == "array" for kind in kinds)
+        forms[name] = "commas" if any(kind.get("comma") for kind in kinds) else "many" if many else "one"
+    return forms

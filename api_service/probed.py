@@ -1,0 +1,174 @@
+"""How the API service is: for the cluster, for Prometheus, and for people."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from api_service import keys
+from api_service.domain.inventory import InventoryStore
+from api_service.domain.node_query import match_of
+from shared.availability import AvailabilityState
+from shared.probes import Health
+from shared.topology import Subject, Topic
+
+MAX_FAULTS_TOLD: Final = 1000
+
+
+class ApiProbed:
+    """The API service as its probes see it."""
+
+    def __init__(self, app: web.Application, registry: CollectorRegistry) -> None:
+        self._app = app
+        self.registry = registry
+        registry.register(_Numbers(app))
+
+    def liveness(self) -> Health:
+        """Bad once a loop has died: a restart mends that."""
+        dead = [name for name, supervisor in self._app[keys.SUPERVISORS].items() if not supervisor.alive]
+        return Health([f"the loop {name} has died" for name in dead])
+
+    def readiness(self) -> Health:
+        """Good once there is an inventory and the availability log has been read, or its grace is over.
+
+        Losing the broker later changes nothing: what is known is served, with its age.
+        """
+        reasons = []
+        if not self._app[keys.INVENTORY].loaded:
+            reasons.append(self._app[keys.INVENTORY].refusal or "no inventory is loaded")
+        if not self._app[keys.FEED].ready:
+            reasons.append("the availability log has not been read yet")
+        return Health(reasons)
+
+    def status(self) -> Mapping[str, object]:
+        """What is served, how old it is, and what is wrong with it."""
+        now = self._app[keys.CLOCK]()
+        store, feed = self._app[keys.INVENTORY], self._app[keys.FEED]
+        configured = sorted(self._app[keys.SETTINGS].availability.sites)
+        return {
+            "service": "reference-api",
+            "time": now,
+            "live": self.liveness().reasons or "yes",
+            "ready": self.readiness().reasons or "yes",
+            "inventory": _inventory_status(store),
+            "feed": {"connected": feed.connected, "ready": feed.ready, "messages": dict(feed.counts)},
+            "sites": [
+                self._site_status(site_id, now)
+                for site_id in sorted({*configured, *store.current.sites, *self._app[keys.AVAILABILITY].sites})
+            ],
+            "configured_but_not_in_the_inventory": [each for each in configured if each not in store.current.sites],
+            "data_faults": {
+                "total": len(store.current.faults),
+                "items": [
+                    {"path": fault.path, "kind": fault.kind, "detail": fault.detail, "left_out": fault.left_out}
+                    for fault in store.current.faults[:MAX_FAULTS_TOLD]
+                ],
+            },
+        }
+
+    def _site_status(self, site_id: str, now: datetime) -> Mapping[str, object]:
+        settings = self._app[keys.SETTINGS]
+        observed = self._app[keys.AVAILABILITY].sites.get(site_id)
+        flavors = self._app[keys.AVAILABILITY].flavors.get(site_id)
+        return {
+            "site_id": site_id,
+            "configured": site_id in settings.availability.sites,
+            "in_inventory": site_id in self._app[keys.INVENTORY].current.sites,
+            "last_synced": observed.last_updated if observed else None,
+            "age_seconds": (now - observed.last_updated).total_seconds() if observed else None,
+            "hosts_observed_at": observed.snapshot.hosts_observed_at if observed else None,
+            "stale": observed.stale_at(now) if observed else True,
+            "listed_hosts": len(observed.snapshot.nodes) if observed else None,
+            "unreadable_hosts": sum(node.unreadable for node in observed.snapshot.nodes.values()) if observed else None,
+            "generation": observed.snapshot.generation if observed else None,
+            "position": self._app[keys.FEED].position(Topic(site_id)) if observed else None,
+            "flavors": {
+                "configured": site_id in settings.flavor_availability.sites,
+                "last_synced": flavors.last_updated if flavors else None,
+                "count": len(flavors.snapshot.flavors) if flavors else None,
+            },
+        }
+
+
+def _inventory_status(store: InventoryStore) -> Mapping[str, object]:
+    current = store.current
+    return {
+        "version": current.version,
+        "committed_at": current.committed_at,
+        "loaded_at": store.loaded_at,
+        "sites": len(current.sites),
+        "nodes": sum(1 for _ in current.nodes()),
+        "shallow": current.shallow,
+        "refused": {"version": store.refused_version, "reason": store.refusal} if store.refusal else None,
+    }
+
+
+class _Numbers(Collector):
+    """What is true at the moment of asking, so that nothing has to be counted twice."""
+
+    def __init__(self, app: web.Application) -> None:
+        self._app = app
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._inventory()
+        yield from self._feed()
+        yield from self._sites()
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def _inventory(self) -> Iterable[Metric]:
+        store = self._app[keys.INVENTORY]
+        served = InfoMetricFamily("reference_api_inventory", "The commit that is being served.")
+        served.add_metric([], {"version": store.current.version or ""})
+        yield served
+        yield CounterMetricFamily("reference_api_inventory_loads", "Inventories served.", value=store.loads)
+        yield CounterMetricFamily("reference_api_inventory_refusals", "Commits refused.", value=store.refusals)
+        refused = float(store.refusal is not None)
+        yield GaugeMetricFamily(
+            "reference_api_inventory_refused", "Whether the newest commit is refused.", value=refused
+        )
+        faults = GaugeMetricFamily("reference_api_data_faults", "Faults of the inventory's files.", labels=["kind"])
+        for kind, count in Counter(fault.kind for fault in store.current.faults).items():
+            faults.add_metric([kind], count)
+        yield faults
+
+    def _feed(self) -> Iterable[Metric]:
+        feed = self._app[keys.FEED]
+        connected = "Whether the broker is connected."
+        yield GaugeMetricFamily("reference_api_feed_connected", connected, value=float(feed.connected))
+        messages = CounterMetricFamily("reference_api_feed_messages", "Messages read.", labels=["outcome"])
+        for outcome, count in feed.counts.items():
+            messages.add_metric([outcome], count)
+        yield messages
+
+    def _sites(self) -> Iterable[Metric]:
+        now, availability = self._app[keys.CLOCK](), self._app[keys.AVAILABILITY]
+        age = GaugeMetricFamily("reference_api_site_age_seconds", "Age of a site's data.", labels=["subject", "site"])
+        stale = GaugeMetricFamily(
+            "reference_api_site_stale", "Whether a site's data is stale.", labels=["subject", "site"]
+        )
+        lag = GaugeMetricFamily(
+            "reference_api_site_lag_seconds", "From the poll's beginning to its receipt.", labels=["subject", "site"]
+        )
+        for subject, known in ((Subject.SITE, availability.sites), (Subject.FLAVORS, availability.flavors)):
+            for site_id, observed in known.items():
+                age.add_metric([subject, site_id], (now - observed.last_updated).total_seconds())
+                stale.add_metric([subject, site_id], float(observed.stale_at(now)))
+                lag.add_metric(
+                    [subject, site_id], (observed.received_at - observed.snapshot.observed_at).total_seconds()
+                )
+        yield from (age, stale, lag, self._states(now))
+
+    def _states(self, now: datetime) -> Metric:
+        nodes = GaugeMetricFamily("reference_api_nodes", "Nodes by state.", labels=["site", "state"])
+        for site in self._app[keys.INVENTORY].current.sites.values():
+            counts = Counter(match_of(node, self._app[keys.AVAILABILITY]).state_at(now) for node in site.nodes())
+            for state in AvailabilityState:
+                nodes.add_metric([site.uid, state], counts[state])
+        return nodes

@@ -1,0 +1,1 @@
+"""`make run`: both services on this machine, with whatever they need and was not given."""

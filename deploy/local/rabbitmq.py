@@ -1,0 +1,244 @@
+"""A private RabbitMQ node: loopback only, its own ports, node name, epmd and directories, nobody else's files."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+BOOT_SECONDS: Final = 90.0
+STOP_SECONDS: Final = 30.0
+STEP_SECONDS: Final = 0.02
+
+SERVERS: Final = (
+    "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server",
+    "/opt/rabbitmq/sbin/rabbitmq-server",
+    "/usr/local/opt/rabbitmq/sbin/rabbitmq-server",
+    "/opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server",
+)
+"""The real start script: Debian's wrapper in /usr/sbin changes user and directory, which a private node must not."""
+
+
+class RabbitNodeError(Exception):
+    """The node could not be found, started or commanded; says why."""
+
+
+def find_server() -> Path | None:
+    """Where RabbitMQ's start script is installed, if it is."""
+    for pattern in SERVERS:
+        if found := sorted(Path("/").glob(pattern.lstrip("/"))):
+            return found[-1]
+    return None
+
+
+class RabbitNode:
+    """One node and the files it lives on; it can be stopped, killed, and started again on its data.
+
+    The node dies with the thread that launched it (where the system has `setpriv`), so launch it from the main one.
+    """
+
+    def __init__(self, directory: Path, *, server: Path | None = None) -> None:
+        """Chooses free ports; starts nothing.
+
+        Args:
+            directory: Everything the node writes goes here; made if missing.
+            server: RabbitMQ's start script; by default wherever `find_server` sees it.
+
+        Raises:
+            RabbitNodeError: RabbitMQ is not installed.
+        """
+        found = server or find_server()
+        if found is None:
+            raise RabbitNodeError("RabbitMQ is not installed (Debian: apt-get install rabbitmq-server)")
+        self._server = found
+        self._directory = directory
+        self.port, self._distribution_port, self._epmd_port = _free_ports(3)
+        self._name = f"private{self.port}@localhost"
+        self._broker: subprocess.Popen[bytes] | None = None
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._environment = self._described()
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives; it may not answer yet."""
+        return self._broker is not None and self._broker.poll() is None
+
+    def launch(self) -> None:
+        """Starts the processes and returns at once; the node `answers` some seconds later."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        (self._directory / "home").mkdir(exist_ok=True)
+        (self._directory / "enabled_plugins").write_text("[].\n")
+        (self._directory / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users = none\nlog.file.level = warning\n"
+        )
+        if self._epmd is None:
+            # A foreground child, instead of the daemon that Erlang would leave behind.
+            self._epmd = self._child("epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1")
+        self._broker = self._child(str(self._server))
+
+    def start(self, *, seconds: float = BOOT_SECONDS) -> None:
+        """Launches the node and returns once it answers: 4 to 8 s.
+
+        Raises:
+            RabbitNodeError: with the end of its console, if it does not come up in time.
+        """
+        self.launch()
+        for _ in _until(seconds):
+            if self.answers():
+                return
+            if not self.running:
+                break
+        console = (self._directory / "console.log").read_text(errors="replace")[-3000:]
+        self.close()
+        raise RabbitNodeError(f"RabbitMQ did not start:\n{console}")
+
+    def answers(self) -> bool:
+        """Whether the node speaks AMQP, rather than merely accepting connections."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"AMQP\x00\x00\x09\x01")
+                return connection.recv(1) == b"\x01"
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        """Like a power cut: SIGKILL to the node and its port programs."""
+        self._signal(signal.SIGKILL)
+        if self._broker is not None:
+            self._broker.wait(STOP_SECONDS)
+        self._await_oblivion()
+
+    def stop(self) -> None:
+        """In good order; killed if that takes too long."""
+        if self._broker is not None and self.running:
+            self._broker.terminate()
+            try:
+                self._broker.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._await_oblivion()
+
+    def freeze(self) -> None:
+        """Stops the node's time: its sockets stay open and say nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets a frozen node go on."""
+        self._signal(signal.SIGCONT)
+
+    def wipe(self) -> None:
+        """Forgets all queues and messages; the node must be down."""
+        if self.running:
+            raise RabbitNodeError("a running node cannot be wiped")
+        shutil.rmtree(self._directory / "mnesia", ignore_errors=True)
+
+    def control(self, *arguments: str, seconds: float = 60) -> str:
+        """What `rabbitmqctl` answers; about 2 s each.
+
+        Raises:
+            RabbitNodeError: it failed, or took longer than `seconds`.
+        """
+        command = [str(self._server.with_name("rabbitmqctl")), "-n", self._name, *arguments]
+        try:
+            done = subprocess.run(
+                command, env=self._environment, capture_output=True, text=True, timeout=seconds, check=True
+            )
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            told = error.stderr or "no answer in time"
+            raise RabbitNodeError(f"rabbitmqctl {arguments[0]}: {told!s:.500}") from error
+        return done.stdout
+
+    def close(self) -> None:
+        """Ends every process of this node; its files stay."""
+        self.thaw()
+        self.kill()
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd.wait(STOP_SECONDS)
+            self._epmd = None
+
+    def _child(self, *command: str) -> subprocess.Popen[bytes]:
+        leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        with (self._directory / "console.log").open("ab") as console:
+            return subprocess.Popen(
+                [*leash, *command],
+                env=self._environment,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._broker is not None and self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._broker.pid, number)
+
+    def _await_oblivion(self) -> None:
+        """Until epmd forgets the name, which may outlive a killed node for a moment and refuse its successor."""
+        name = f"name {self._name.partition('@')[0]} ".encode()
+        for _ in _until(5):
+            try:
+                with socket.create_connection(("127.0.0.1", self._epmd_port), timeout=1) as epmd:
+                    epmd.sendall(b"\x00\x01n")
+                    if name not in epmd.makefile("rb").read():
+                        return
+            except OSError:
+                return
+
+    def _described(self) -> dict[str, str]:
+        inside = {
+            "HOME": "home",  # Erlang's cookie
+            "NOTIFY_SOCKET": "notify",  # set, the start script becomes the node instead of its parent
+            "RABBITMQ_ADVANCED_CONFIG_FILE": "advanced.config",
+            "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
+            "RABBITMQ_GENERATED_CONFIG_DIR": "generated",
+            "RABBITMQ_LOG_BASE": "log",
+            "RABBITMQ_MNESIA_BASE": "mnesia",
+            "RABBITMQ_PID_FILE": "pid",
+        }
+        return {
+            "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin",
+            "LANG": "C.UTF-8",
+            "ERL_CRASH_DUMP_SECONDS": "0",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._epmd_port),  # not the machine's 4369
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",  # ignore /etc/rabbitmq
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_NODENAME": self._name,
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            # Distribution on loopback only, and schedulers that do not spin while they wait.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+                "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+            ),
+            **{name: str((self._directory / path).absolute()) for name, path in inside.items()},
+        }
+
+
+def _until(seconds: float) -> Iterator[None]:
+    """Turns of a waiting loop, until the time is over."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(STEP_SECONDS)
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]

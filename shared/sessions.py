@@ -1,0 +1,102 @@
+"""Keeping a session with the log: begun anew, as a whole, whenever any part of it is lost."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final, NoReturn
+
+import structlog
+
+from shared.transport import Session, SessionLostError, TopologyError, Transport
+
+log = structlog.get_logger()
+
+FIRST_DELAY: Final = 0.2
+LONGEST_DELAY: Final = 2.0
+MISMATCH_DELAY: Final = 60.0
+"""After a mismatch of arguments: only an operator can mend it, and each attempt costs the broker a connection."""
+
+STEADY_SECONDS: Final = 10.0
+"""A session that stood as long as this was a good one: the next delay is the first again."""
+
+type Begin = Callable[[Session, asyncio.TaskGroup], Awaitable[None]]
+"""Declares and subscribes, and leaves what has to run while the session lasts in the group."""
+
+
+class SessionKeeper:
+    """Runs sessions one after the other, for ever, with a jittered and growing delay between them.
+
+    Attributes:
+        connected: A session stands: all that `begin` wanted is there.
+        last_loss: Why the last session ended or could not begin; no secrets.
+    """
+
+    def __init__(self, transport: Transport, purpose: str, begin: Begin) -> None:
+        self.connected = False
+        self.last_loss: str | None = None
+        self._transport = transport
+        self._purpose = purpose
+        self._begin = begin
+        self._delay = FIRST_DELAY
+        self._told: str | None = None
+        self._log = log.bind(broker=transport.location, purpose=purpose)
+
+    async def run(self) -> NoReturn:
+        """Never ends but by cancellation, or an error of the program."""
+        while True:
+            try:
+                await self._hold_session()
+            except* SessionLostError as losses:
+                self._tell(_first(losses))
+            if being_cancelled():
+                raise asyncio.CancelledError  # a group may swallow a cancellation that meets a loss
+            await asyncio.sleep(self._next_delay())
+
+    async def _hold_session(self) -> None:
+        stood_at: float | None = None
+        now = asyncio.get_running_loop().time
+        try:
+            async with self._transport.session(self._purpose) as session, asyncio.TaskGroup() as group:
+                group.create_task(session.wait_lost())
+                await self._begin(session, group)
+                stood_at = now()
+                self._stand()
+        finally:
+            self.connected = False
+            if stood_at is not None and now() - stood_at >= STEADY_SECONDS:
+                self._delay = FIRST_DELAY
+
+    def _stand(self) -> None:
+        self.connected = True
+        self._told = None
+        self._log.info("broker session begun")
+
+    def _tell(self, loss: SessionLostError) -> None:
+        """Logs a change once, however often the same failure repeats."""
+        self.last_loss = str(loss)
+        if isinstance(loss, TopologyError):
+            self._delay = MISMATCH_DELAY
+            if self._told != self.last_loss:
+                self._log.error("broker topology mismatch", reason=self.last_loss)
+            self._told = self.last_loss
+        elif self._told is None:
+            self._log.warning("broker session lost", reason=self.last_loss)
+            self._told = "lost"
+
+    def _next_delay(self) -> float:
+        delay = self._delay * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, so that replicas do not come back as one
+        self._delay = min(LONGEST_DELAY, self._delay * 2)
+        return delay
+
+
+def being_cancelled() -> bool:
+    """Whether somebody asked the current task to end; if not, a `CancelledError` leaked from what it called."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _first(losses: BaseExceptionGroup[SessionLostError]) -> SessionLostError:
+    """The loss that tells most: a mismatch also shows as a lost channel."""
+    group = losses.subgroup(TopologyError) or losses
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

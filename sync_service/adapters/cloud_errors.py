@@ -1,0 +1,105 @@
+"""What OpenStack's clients raise, as sentences for operators.
+
+Never a client's own text, nor its traceback: they quote what a site answered, people's names included.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from keystoneauth1 import exceptions as keystone
+from openstack import exceptions as openstack_sdk
+
+from sync_service.domain.ports import SourceError
+
+_UNEXPECTED: Final = (
+    keystone.ClientException,
+    openstack_sdk.SDKException,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""The clients' own errors, and all that they stumble into where an answer is not what they expect."""
+
+_KEYSTONE_REFUSALS: Final = {
+    401: "the credential is refused",
+    404: "the credential was deleted, or auth_url is wrong",
+}
+
+_HOST: Final = re.compile(r"https?://(?:[^/@\s]*@)?([^/\s]+)")
+
+
+class AuthenticationRefusedError(SourceError):
+    """Keystone or a service refuses the credential: the clients must be built anew."""
+
+
+@contextlib.contextmanager
+def explained(what: str, *, otherwise: str | None = None) -> Iterator[None]:
+    """Turns whatever a client raises into a `SourceError`.
+
+    Args:
+        what: Whom the calls are for.
+        otherwise: The sentence where nothing better is known.
+    """
+    try:
+        yield
+    except _UNEXPECTED as error:
+        sentence = otherwise or f"{what} answers something that its API does not have"
+        raise _explanation(error, what) or SourceError(f"{sentence} ({type(error).__name__})") from None
+
+
+def answered(what: str, status: int) -> SourceError:
+    """What an answer means that is an error."""
+    if status == 401:  # noqa: PLR2004
+        return AuthenticationRefusedError(f"{what} refuses the token (401)")
+    return SourceError(f"{what} answers {status}")
+
+
+def _explanation(error: Exception, what: str) -> SourceError | None:
+    match error:
+        case keystone.HttpError(http_status=status):
+            return _keystone_answered(status)
+        case openstack_sdk.HttpException(status_code=status):
+            return answered(what, status)
+        case keystone.ConnectionError():
+            return SourceError(_disconnection(error))
+        case keystone.EndpointNotFound() | openstack_sdk.EndpointNotFound():
+            return SourceError(f"the catalog has no endpoint of {what}")
+        case keystone.MissingRequiredOptions(options=options):
+            return SourceError(f"{what} lacks {', '.join(option.dest for option in options)}")
+        case _:
+            return None
+
+
+def _keystone_answered(status: int) -> SourceError:
+    if refusal := _KEYSTONE_REFUSALS.get(status):
+        return AuthenticationRefusedError(f"Keystone answers {status}: {refusal}")
+    return SourceError(f"Keystone answers {status}")
+
+
+def _disconnection(error: Exception) -> str:
+    found = _HOST.search(str(error))
+    host = found[1] if found else "the site"
+    match error:
+        case keystone.ConnectTimeout():
+            return f"no answer of {host} in time"
+        case keystone.UnknownConnectionError():
+            return f"the answer of {host} is cut short"
+        case _:
+            return f"no connection to {host}: {_system_error(error)}"
+
+
+def _system_error(error: BaseException) -> str:
+    """What the operating system or TLS said, at the bottom of `error`'s causes."""
+    sentence = "closed without an answer"
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            sentence = cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return sentence

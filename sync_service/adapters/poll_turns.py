@@ -1,0 +1,190 @@
+"""The turns of one topic during one session: taking its poll token, polling, and passing the token on."""
+
+import asyncio
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from shared.availability import Snapshot
+from shared.messages import Heading, heading_of
+from shared.sessions import being_cancelled
+from shared.topology import Topic, topic_of
+from shared.transport import Deliveries, Delivery, Session, SessionLostError
+from sync_service.adapters.availability_publisher import AvailabilityPublisher
+from sync_service.domain.ports import Outcome, Poller, TurnLostError
+
+log = structlog.get_logger()
+
+TOKEN_BODY: Final = re.compile(rb"[0-9]{1,19}")
+EMPTY_LOOKS: Final = 3
+"""A token that somebody holds is in no queue; only one missing for so many intervals is lost."""
+
+OVERDUE_INTERVALS: Final = 2
+LONGEST_JITTER: Final = timedelta(seconds=2)
+LONGEST_DELAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the turns of all topics and sessions share.
+
+    Attributes:
+        not_before: By the loop's clock, for topics whose last turn ended with its session: see `TopicTurns.take`.
+    """
+
+    poller: Poller
+    publisher: AvailabilityPublisher
+    clock: Callable[[], datetime]
+    slots: asyncio.Semaphore
+    held: set[Topic]
+    not_before: dict[Topic, float] = field(default_factory=dict)
+
+
+class StreamHead:
+    """The newest heading of a stream, known without decoding a body."""
+
+    def __init__(self, silence: timedelta) -> None:
+        self.newest: Heading | None = None
+        self._silence = silence.total_seconds()
+        self._read = asyncio.Event()
+
+    async def follow(self, deliveries: Deliveries) -> None:
+        """Reads on as long as the session lasts."""
+        async for delivery in deliveries:
+            self.saw(heading_of(delivery.envelope))
+            self._read.set()
+            await delivery.ack()
+
+    def saw(self, heading: Heading | None) -> None:
+        """Takes note of a heading, if it is one and the newest."""
+        if heading and (self.newest is None or heading.generation > self.newest.generation):
+            self.newest = heading
+
+    async def generation(self) -> int | None:
+        """The newest one; None once the stream has been silent for so long that it must be empty."""
+        try:
+            async with asyncio.timeout(self._silence):
+                await self._read.wait()
+        except TimeoutError:
+            self._read.set()
+        return self.newest.generation if self.newest else None
+
+
+class _Turn:
+    """See `sync_service.domain.ports.Turn`."""
+
+    def __init__(
+        self, topic: Topic, follows: int | None, session: Session, head: StreamHead, publisher: AvailabilityPublisher
+    ) -> None:
+        self.topic = topic
+        self.follows = follows
+        self._session = session
+        self._head = head
+        self._publisher = publisher
+
+    async def publish(self, snapshot: Snapshot) -> None:
+        if topic_of(snapshot) != self.topic:
+            raise ValueError(f"a snapshot of {topic_of(snapshot)} in a turn of {self.topic}")
+        newest = self._head.newest
+        if newest and (self.follows is None or newest.generation > self.follows):
+            raise TurnLostError("a newer snapshot is out")
+        try:
+            await self._publisher.publish(self._session, snapshot)
+        except SessionLostError as loss:
+            raise TurnLostError(str(loss)) from loss
+        self._head.saw(Heading(snapshot.generation, snapshot.observed_at))
+
+
+class TopicTurns:
+    """The turns of one topic during one session."""
+
+    def __init__(self, topic: Topic, interval: timedelta, session: Session, head: StreamHead, desk: Desk) -> None:
+        self._topic = topic
+        self._interval = interval
+        self._session = session
+        self._head = head
+        self._desk = desk
+        self._log = log.bind(site_id=topic.site_id, subject=str(topic.subject))
+
+    async def take(self, tokens: Deliveries) -> None:
+        """Polls whenever the token comes, and passes it on.
+
+        A session that is lost in the middle of a turn gives the token back at once, perhaps to us again: a broker
+        that takes no messages for an hour must not have the site polled every few seconds.
+        """
+        now = asyncio.get_running_loop().time
+        async for token in tokens:
+            self._desk.held.add(self._topic)
+            try:
+                await asyncio.sleep(self._desk.not_before.get(self._topic, 0) - now())
+                self._desk.not_before[self._topic] = now() + self._interval.total_seconds() / 2
+                await self._take_turn(token)
+                del self._desk.not_before[self._topic]
+            finally:
+                self._desk.held.discard(self._topic)
+
+    async def tend(self) -> None:
+        """Makes sure that there is a token: a lost one must never silence a site."""
+        if await self._overdue() and not await self._has_token():
+            await self._seed()
+        empty_looks = 0
+        while True:
+            await asyncio.sleep(self._interval.total_seconds())
+            empty_looks = 0 if await self._has_token() else empty_looks + 1
+            if empty_looks == EMPTY_LOOKS:
+                self._log.warning("poll token lost")
+                await self._seed()
+                empty_looks = 0
+
+    async def _take_turn(self, token: Delivery) -> None:
+        follows = _newer(_generation_in(token.envelope.body), await self._head.generation())
+        async with self._desk.slots:
+            outcome = await self._poll(_Turn(self._topic, follows, self._session, self._head, self._desk.publisher))
+        newest = _newer(_newer(follows, outcome.generation), await self._head.generation())
+        await self._schedule(newest, outcome.next_in)
+        await token.ack()
+
+    async def _poll(self, turn: _Turn) -> Outcome:
+        """Whatever the poller does, there is an outcome, so that the token goes on."""
+        try:
+            return await self._desk.poller.poll(turn)
+        except TurnLostError as lost:
+            self._log.info("turn lost", reason=str(lost))
+        except asyncio.CancelledError:
+            if being_cancelled():
+                raise
+            self._log.error("poll cancelled itself")
+        except Exception:  # noqa: BLE001 - a fault in the poll of one topic must not end the polls of all
+            self._log.exception("poll failed unexpectedly")
+        return Outcome(None, self._interval)
+
+    async def _overdue(self) -> bool:
+        await self._head.generation()
+        newest = self._head.newest
+        return newest is None or newest.observed_at < self._desk.clock() - OVERDUE_INTERVALS * self._interval
+
+    async def _has_token(self) -> bool:
+        return self._topic in self._desk.held or await self._session.count_tokens(self._topic) > 0
+
+    async def _seed(self) -> None:
+        jitter = min(self._interval, LONGEST_JITTER) * random.random()  # noqa: S311 - so that sites are not polled as one
+        if await self._schedule(await self._head.generation(), jitter):
+            self._log.info("poll token seeded")
+
+    async def _schedule(self, generation: int | None, delay: timedelta) -> bool:
+        body = b"" if generation is None else str(generation).encode()
+        # Refused where a token waits already: of two tokens of a topic, one ends here.
+        return await self._session.schedule(self._topic, body, delay=min(max(delay, timedelta()), LONGEST_DELAY))
+
+
+def _generation_in(body: bytes) -> int | None:
+    return int(body) if TOKEN_BODY.fullmatch(body) else None
+
+
+def _newer(one: int | None, other: int | None) -> int | None:
+    return max((each for each in (one, other) if each is not None), default=None)

@@ -1,0 +1,79 @@
+"""The contract tells the truth about the service."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from api_service.app import create_app
+from api_service.http.openapi import OPENAPI
+from api_service.http.routes import OTHERS, RESOURCES
+from api_service.settings import Settings
+from shared.embedded import EmbeddedTransport
+from tests.component.serving import AiohttpClient, Service, serving
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+
+
+@pytest.fixture
+async def service(aiohttp_client: AiohttpClient) -> Service:
+    return await serving(aiohttp_client)
+
+
+@pytest.fixture
+async def document(service: Service) -> Any:
+    return await service.json("/openapi.json")
+
+
+async def test_the_document_is_valid_openapi_31(document: Any) -> None:
+    assert document["openapi"] == "3.1.0"
+    OpenAPIV31SpecValidator(document).validate()
+
+
+async def test_every_json_resource_is_documented_once(document: Any) -> None:
+    assert set(document["paths"]) == {path for _, path, _ in RESOURCES} | {"/metrics"}
+    for path, operations in document["paths"].items():
+        assert set(operations) == {"get"}, path
+        operation = operations["get"]
+        assert operation["summary"], path
+        assert operation["tags"], path
+        named = {each["name"] for each in operation["parameters"] if each["in"] == "path"}
+        assert named == {part.strip("{}") for part in path.split("/") if part.startswith("{")}, path
+
+
+async def test_operations_have_ids_of_their_own(document: Any) -> None:
+    ids = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
+    assert len(ids) == len(set(ids))
+
+
+async def test_making_the_document_twice_gives_the_same(document: Any) -> None:
+    first, second = (create_app(Settings(), transport=EmbeddedTransport(), contexts=())[OPENAPI] for _ in range(2))
+    assert first == second
+
+
+async def test_the_committed_document_is_current() -> None:
+    app = create_app(Settings(), transport=EmbeddedTransport(), contexts=())
+    assert COMMITTED.read_bytes() == app[OPENAPI], "run `make documents`"
+
+
+async def test_the_page_needs_nothing_from_elsewhere_and_reads_no_address(service: Service) -> None:
+    response = await service.get("/docs")
+    page = await response.text()
+    assert "://" not in page
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    for name in ("swagger-ui.css", "swagger-ui-bundle.js", "init.js", "favicon-32x32.png"):
+        assert f'"/docs/assets/{name}"' in page
+        assert (await service.get(f"/docs/assets/{name}")).status == 200
+    script = await (await service.get("/docs/assets/init.js")).text()
+    assert "validatorUrl: null" in script
+    assert "location" not in script
+
+
+async def test_only_the_pages_own_files_are_served(service: Service) -> None:
+    for name in ("index.html", "..%2f..%2froutes.py", "LICENSE"):
+        assert (await service.get(f"/docs/assets/{name}")).status == 404
+
+
+async def test_documents_and_numbers_answer_with_a_slash_too() -> None:
+    assert {name for name, _, _ in OTHERS} == {"metrics", "openapi", "docs", "docs.asset"}

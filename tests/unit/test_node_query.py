@@ -1,0 +1,105 @@
+"""Filters of a search, asked of single nodes."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api_service.domain.availability_map import AvailabilityMap
+from api_service.domain.inventory import Node
+from api_service.domain.node_query import NodeQuery, WindowInThePastError, future_part, match_of, search, values_at
+from shared.availability import AvailabilityState, Interval
+from tests.inventories import HOUR, NOW, booked, node_document, polled
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["gpu", "ram_size", "x"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+def node(uid: str = "n", **fields: Any) -> Node:
+    return Node("uc", "main", uid, node_document(uid, **fields))
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "expected"),
+    [
+        ({"a": 1}, ("a",), [1]),
+        ({"a": {"b": None}}, ("a", "b"), [None]),
+        ({"a": [1, [2, 3]]}, ("a",), [1, 2, 3]),
+        ({"a": [{"b": 1}, {"c": 2}, 3, {"b": [4]}]}, ("a", "b"), [1, 4]),
+        ({"a": 1}, ("a", "b"), []),
+        ({}, ("a",), []),
+        ({"a": {"b": 1}}, ("a",), [{"b": 1}]),
+    ],
+)
+def test_a_list_on_the_way_means_any_of_its_elements(document: Any, path: tuple[str, ...], expected: list[Any]) -> None:
+    assert list(values_at(document, *path)) == expected
+
+
+@given(st.dictionaries(st.sampled_from(["gpu", "infiniband", "main_memory", "architecture", "node_type"]), JSON))
+def test_no_shape_of_a_document_breaks_a_filter(fields: dict[str, Any]) -> None:
+    subject = Node("uc", "main", "n", fields)
+    asked = [
+        NodeQuery(gpu=frozenset({True})),
+        NodeQuery(gpu=frozenset({False})),
+        NodeQuery(min_ram=1),
+        NodeQuery(archs=frozenset({"x86_64"})),
+        NodeQuery(node_types=frozenset({"x"})),
+    ]
+    answers = [query.fits(subject) for query in asked]
+    assert answers[0] is not answers[1]
+
+
+@pytest.mark.parametrize(
+    ("ram", "fits"), [(2**37, True), (2**37 - 1, False), (None, False), ("lots", False), (True, False), (1e12, True)]
+)
+def test_memory_is_compared_as_a_number_or_not_at_all(ram: object, *, fits: bool) -> None:
+    assert NodeQuery(min_ram=2**37).fits(node(main_memory={"ram_size": ram})) is fits
+
+
+def test_a_flag_counts_only_when_it_is_true() -> None:
+    wanted = NodeQuery(infiniband=frozenset({True}))
+    assert [wanted.fits(node(infiniband=value)) for value in (True, False, None, "yes", 1)] == [True, *[False] * 4]
+
+
+def test_what_is_unknown_is_never_free_for_a_window() -> None:
+    known = AvailabilityMap()
+    query = NodeQuery(window=Interval(NOW + HOUR, NOW + 2 * HOUR))
+    assert search([node()], known, query, NOW) == []
+    known.replace(polled("uc", booked(node_id="other")), received_at=NOW)
+    assert search([node()], known, query, NOW) == []
+    known.replace(polled("uc", booked(unreadable=True), generation=2), received_at=NOW)
+    assert search([node()], known, query, NOW) == []
+    known.replace(polled("uc", booked(maintenance=True), generation=3), received_at=NOW)
+    assert search([node()], known, query, NOW) == []
+    known.replace(polled("uc", booked(), generation=4), received_at=NOW)
+    assert [match.node.uid for match in search([node()], known, query, NOW)] == ["n"]
+
+
+def test_a_node_of_which_nothing_is_known_is_unknown_and_stale() -> None:
+    match = match_of(node(), AvailabilityMap())
+    assert match.state_at(NOW) is AvailabilityState.UNKNOWN
+    assert (match.until(NOW), match.stale_at(NOW), match.last_updated) == (None, True, None)
+
+
+def test_results_are_in_the_same_order_wherever_they_come_from() -> None:
+    nodes = [Node(site, cluster, "n", {"uid": "n"}) for site in "ba" for cluster in "dc"]
+    nodes.append(Node("z", "z", "a", {"uid": "a"}))
+    found = search(nodes, AvailabilityMap(), NodeQuery(), NOW)
+    assert [(each.node.uid, each.node.site_id, each.node.cluster_id) for each in found] == [
+        ("a", "z", "z"), ("n", "a", "c"), ("n", "a", "d"), ("n", "b", "c"), ("n", "b", "d"),
+    ]  # fmt: skip
+
+
+def test_what_lies_before_now_is_cut_off_a_window() -> None:
+    window = Interval(NOW - HOUR, NOW + HOUR)
+    assert future_part(window, NOW) == Interval(NOW, NOW + HOUR)
+    assert future_part(window, NOW - 2 * HOUR) == window
+    with pytest.raises(WindowInThePastError, match="past"):
+        future_part(window, NOW + timedelta(hours=1))
