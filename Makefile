@@ -46,11 +46,11 @@ imports: environment ## the layers of docs/architecture.md
 	@report=$$($(BIN)/lint-imports) || { echo "$$report"; exit 1; }
 
 documents: environment ## are docs/openapi.json and docs/asyncapi.json what the code says
-	@$(BIN)/python -m api_service.http.openapi --check
+	@$(BIN)/python -m api_service.describe --check
 	@$(BIN)/python -m shared.asyncapi --check
 
 generate: environment ## write docs/openapi.json and docs/asyncapi.json
-	@$(BIN)/python -m api_service.http.openapi
+	@$(BIN)/python -m api_service.describe
 	@$(BIN)/python -m shared.asyncapi
 
 lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRADE=1 takes the newest releases

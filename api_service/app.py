@@ -34,7 +34,9 @@ type Context = Callable[[web.Application], AbstractAsyncContextManager[None]]
 async def inventory(app: web.Application) -> AsyncIterator[None]:
     """Loads the inventory and keeps it current."""
     settings = app[keys.SETTINGS].reference
-    watch = InventoryWatch(settings.ref_dir, app[keys.INVENTORY], interval=settings.reload_interval_seconds)
+    watch = InventoryWatch(
+        settings.ref_dir, app[keys.INVENTORY], reload_interval_seconds=settings.reload_interval_seconds
+    )
     async with supervised(inventory=watch.run) as app[keys.SUPERVISORS]["inventory"]:
         yield
 

@@ -75,5 +75,5 @@ def _health(health: Health) -> web.Response:
 
 
 def _json(answer: Mapping[str, object], *, status: int = 200) -> web.Response:
-    body = orjson.dumps(dict(answer), option=orjson.OPT_INDENT_2)
+    body = orjson.dumps(dict(answer), option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
     return web.Response(body=body, status=status, content_type="application/json", headers=NEVER_STORED)

@@ -34,20 +34,136 @@ class Fate(StrEnum):
 
 
 type Bury = Callable[[Topic, Delivery, str], Awaitable[None]]
+"""Puts a message aside, with the reason; never fails."""
+
+
+class TopicReader:
+    """What is read of one topic, over all sessions.
+
+    Attributes:
+        counts: Messages by what became of them.
+    """
+
+    def __init__(
+        self,
+        topic: Topic,
+        availability: AvailabilityMap,
+        *,
+        bury: Bury,
+        applied: Callable[[Topic], None],
+        clock: Callable[[], datetime],
+        counts: Counter[Fate],
+    ) -> None:
+        self.counts = counts
+        self._topic = topic
+        self._availability = availability
+        self._bury = bury
+        self._applied = applied
+        self._clock = clock
+        self._past = _Past()
+        self._deliveries: Deliveries | None = None
+        self._log = log.bind(stream=topic.stream)
+
+    @property
+    def position(self) -> int | None:
+        """The offset of the last message read; None before the first."""
+        return self._past.last
+
+    async def subscribe(self, session: Session) -> None:
+        """Begins at the newest message."""
+        self._deliveries = await session.follow(self._topic, Offset.LAST)
+
+    async def unsubscribe(self) -> None:
+        """For a topic that is wanted no more; its session goes on."""
+        if self._deliveries is not None:
+            await self._deliveries.cancel()
+
+    async def read(self, session: Session) -> None:
+        """Reads as long as the session lasts, once `subscribe` was called."""
+        looked_back = False
+        while self._deliveries is not None:
+            delivery = await anext(self._deliveries)
+            if not (await self._take(delivery) or looked_back or self._availability.has_synced(self._topic)):
+                looked_back = True
+                await self._look_back(session, self._deliveries, delivery.offset)
+            else:
+                await delivery.ack()
+
+    async def _take(self, delivery: Delivery) -> bool:
+        """Whether the message was of use."""
+        if self._past.holds(delivery):
+            return False  # replayed after a reconnect
+        if not self._past.precedes(delivery):
+            self._log.warning("stream reborn", offset=delivery.offset, known=self._past.last)
+            self._past = _Past()
+            self._availability.forget_generation(self._topic)
+        snapshot = await self._decoded(delivery, bury=True)
+        if snapshot is not None:
+            self._apply(snapshot)
+        # Only now: a session may be lost at any await, and what was not finished has to come again.
+        self._past.add(delivery)
+        return snapshot is not None
+
+    async def _look_back(self, session: Session, deliveries: Deliveries, newest: int) -> None:
+        """Nothing is known, and the newest message says nothing: the newest usable one of all that is retained."""
+        await deliveries.cancel()
+        self._deliveries = await session.follow(self._topic, Offset.FIRST)
+        found: Snapshot | None = None
+        offset = -1
+        while offset < newest:
+            delivery = await anext(self._deliveries)
+            offset = delivery.offset
+            found = await self._decoded(delivery, bury=False) or found
+            await delivery.ack()
+        self._log.warning("looked back", usable=found is not None)
+        if found is not None:
+            self._apply(found)
+
+    async def _decoded(self, delivery: Delivery, *, bury: bool) -> Snapshot | None:
+        try:
+            return await self._snapshot(delivery.envelope)
+        except NewerMessageError as newer:
+            if bury:
+                self._tell_newer(str(newer))
+        except UnusableMessageError as unusable:
+            if bury:
+                self.counts[Fate.POISON] += 1
+                self._log.error("poison message", offset=delivery.offset, reason=str(unusable))
+                await self._bury(self._topic, delivery, str(unusable))
+        return None
+
+    async def _snapshot(self, envelope: Envelope) -> Snapshot:
+        large = len(envelope.body) > THREAD_ABOVE_BYTES
+        snapshot = await asyncio.to_thread(decode, envelope) if large else decode(envelope)
+        if topic_of(snapshot) != self._topic:
+            raise UnusableMessageError(f"it tells of {topic_of(snapshot).stream}")
+        return snapshot
+
+    def _apply(self, snapshot: Snapshot) -> None:
+        if self._availability.replace(snapshot, received_at=self._clock()):
+            self.counts[Fate.APPLIED] += 1
+            self._applied(self._topic)
+        else:
+            self.counts[Fate.LATE] += 1
+
+    def _tell_newer(self, kind: str) -> None:
+        if not self.counts[Fate.NEWER]:
+            self._log.warning("messages of a newer version are skipped", type=kind)
+        self.counts[Fate.NEWER] += 1
 
 
 class _Past:
-    """What was read of a stream, by offset, across sessions."""
+    """The newest messages that were read of a stream, across sessions."""
 
     def __init__(self) -> None:
-        self._ids: OrderedDict[int, str] = OrderedDict()
         self.last: int | None = None
+        self._ids: OrderedDict[int, str] = OrderedDict()
 
     def holds(self, delivery: Delivery) -> bool:
         return self._ids.get(delivery.offset) == _identity(delivery.envelope)
 
     def precedes(self, delivery: Delivery) -> bool:
-        """Whether the delivery comes after everything that was read: otherwise the stream is another one."""
+        """Whether the delivery may come after all this: a stream whose offsets go back was wiped and reborn."""
         return self.last is None or delivery.offset > self.last
 
     def add(self, delivery: Delivery) -> None:
@@ -55,3 +171,7 @@ class _Past:
         self._ids[delivery.offset] = _identity(delivery.envelope)
         if len(self._ids) > REMEMBERED:
             self._ids.popitem(last=False)
+
+
+def _identity(envelope: Envelope) -> str:
+    return str(envelope.headers.get("cloudEvents:id", envelope.message_id))[:300]

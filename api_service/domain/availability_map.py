@@ -14,7 +14,8 @@ class Observed[S: (SiteAvailability, SiteFlavors)]:
     """A site's newest snapshot and its age.
 
     Attributes:
-        last_updated: The earlier of when it was observed and when it was received; it never goes back.
+        last_updated: The earlier of when it was observed and when it was received; it never
+            goes back but with a log that was reborn.
     """
 
     snapshot: S
@@ -61,14 +62,11 @@ class AvailabilityMap:
         topic = topic_of(snapshot)
         if self._is_late(topic, snapshot):
             return False
+        last_updated = self._last_updated(topic, snapshot, received_at)
         if isinstance(snapshot, SiteAvailability):
-            known = self._sites.get(snapshot.site_id)
-            self._sites[snapshot.site_id] = Observed(snapshot, _last_updated(known, snapshot, received_at), received_at)
+            self._sites[snapshot.site_id] = Observed(snapshot, last_updated, received_at)
         else:
-            published = self._flavors.get(snapshot.site_id)
-            self._flavors[snapshot.site_id] = Observed(
-                snapshot, _last_updated(published, snapshot, received_at), received_at
-            )
+            self._flavors[snapshot.site_id] = Observed(snapshot, last_updated, received_at)
         self._current[topic] = snapshot.generation
         return True
 
@@ -93,15 +91,12 @@ class AvailabilityMap:
         # A poller that began before `current` was published may carry an older truth, whatever its clock says.
         return snapshot.generation <= current or (snapshot.follows is not None and snapshot.follows < current)
 
-
-def _last_updated(
-    known: Observed[SiteAvailability] | Observed[SiteFlavors] | None,
-    snapshot: Snapshot,
-    received_at: datetime,
-) -> datetime:
-    # A writer's clock may run ahead of ours: nothing is younger than its receipt.
-    observed = min(snapshot.observed_at, received_at)
-    return max(observed, known.last_updated) if known else observed
+    def _last_updated(self, topic: Topic, snapshot: Snapshot, received_at: datetime) -> datetime:
+        # A writer's clock may run ahead of ours: nothing is younger than its receipt.
+        observed = min(snapshot.observed_at, received_at)
+        known = (self._sites if topic.subject is Subject.SITE else self._flavors).get(topic.site_id)
+        # A reborn log may have been restored from a backup: its age is told as it is, older than what it replaces.
+        return max(observed, known.last_updated) if known and topic in self._current else observed
 
 
 def clipped_segments(

@@ -94,7 +94,9 @@ def _parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
 
 
 def _parameter(name: str, described: dict[str, Any]) -> dict[str, Any]:
-    about = {key: described.pop(key) for key in ("description", "example") if key in described}
+    about = {key: described.pop(key) for key in ("description",) if key in described}
+    if examples := described.pop("examples", ()):
+        about["example"] = examples[0]
     # A parameter is absent, never null.
     kinds = [kind for kind in described.pop("anyOf", []) if kind != {"type": "null"}]
     schema = described | (kinds[0] if kinds else {})

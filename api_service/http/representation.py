@@ -1,6 +1,6 @@
 """Bodies as bytes: built once per snapshot of the inventory, joined per request."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -114,14 +114,13 @@ class Bodies:
         }
 
     def collection(
-        self, items: Iterable[bytes], links: LinkList, query: PageQuery, asked: Sequence[tuple[str, str]]
+        self, items: Sequence[bytes], links: LinkList, query: PageQuery, asked: Sequence[tuple[str, str]]
     ) -> bytes:
         """A collection of the inventory; kept when the whole of it is asked for, as clients do."""
 
         def make() -> bytes:
-            every = list(items)
-            part = every[query.offset : query.offset + query.limit]
-            return dumps(self.part(part, links, query, asked, total=len(every)))
+            part = items[query.offset : query.offset + query.limit]
+            return dumps(self.part(part, links, query, asked, total=len(items)))
 
         return make() if asked else self._keep(("collection", links[0]["href"]), make)
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ValidationError
 from api_service.http.problems import BadParametersError
 from api_service.http.schemas import ParameterProblem
 
-
 FORM: Final = "form"
 """The part of a path that says how to answer, not what."""
 

@@ -51,7 +51,7 @@ def _flag(text: object) -> bool:
 Instant = Annotated[
     datetime,
     BeforeValidator(instant),
-    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-22T08:00:00Z"]}),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Word = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^,\x00-\x1f\x7f]+$")]
@@ -95,9 +95,13 @@ class SearchQuery(PageQuery):
         Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
     ) = Field(default=None, description="States, repeated or separated by commas; as of now.")
     start: Instant | None = Field(
-        default=None, description="Start of a window in which a node must be reservable throughout; needs `end`."
+        default=None,
+        description="Start of a window in which a node must be reservable throughout; needs `end`.",
+        examples=["2030-01-01T08:00:00Z"],
     )
-    end: Instant | None = Field(default=None, description="End of that window, excluded; needs `start`.")
+    end: Instant | None = Field(
+        default=None, description="End of that window, excluded; needs `start`.", examples=["2030-01-04T08:00:00Z"]
+    )
 
 
 class FlavorAvailabilityQuery(Query):

@@ -87,7 +87,7 @@ def _check_catalog(region: Any) -> None:
         return
     name, interface = region.get_region_name(_SERVICE_TYPE), region.get_interface(_SERVICE_TYPE)
     endpoints = region.get_service_catalog().get_endpoints_data(_SERVICE_TYPE, interface=interface)
-    regions = sorted({str(endpoint.region_id) for found in endpoints.values() for endpoint in found})
+    regions = sorted({str(endpoint.region_name) for found in endpoints.values() for endpoint in found})
     if not regions:
         raise SourceError(f"the catalog has no service of type {_SERVICE_TYPE!r} with interface {interface!r}")
     if name is None and len(regions) > 1:

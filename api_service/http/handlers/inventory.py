@@ -1,10 +1,9 @@
 """The testbed, its sites, clusters, nodes and flavors."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from aiohttp import web
 
-from api_service.http.links import LinkList
 from api_service.http.openapi import documented
 from api_service.http.representation import Bodies, bodies_of, json_response
 from api_service.http.requests import ids_of, query_as
@@ -21,8 +20,7 @@ async def get_root(request: web.Request) -> web.Response:
 async def list_sites(request: web.Request) -> web.Response:
     """All sites."""
     bodies = bodies_of(request)
-    links = bodies.links.collection("sites", "root", bodies.inventory.version)
-    return _collection(request, bodies, map(bodies.site, bodies.inventory.sites.values()), links)
+    return _collection(request, bodies, "sites", "root", [*map(bodies.site, bodies.inventory.sites.values())])
 
 
 @documented(returns=SiteBody, tag="inventory")
@@ -37,8 +35,7 @@ async def list_clusters(request: web.Request) -> web.Response:
     """All clusters of a site."""
     bodies = bodies_of(request)
     site = bodies.inventory.site(**ids_of(request))
-    links = bodies.links.collection("clusters", "site", bodies.inventory.version, **ids_of(request))
-    return _collection(request, bodies, map(bodies.cluster, site.clusters.values()), links)
+    return _collection(request, bodies, "clusters", "site", [*map(bodies.cluster, site.clusters.values())])
 
 
 @documented(returns=ClusterBody, tag="inventory")
@@ -53,8 +50,7 @@ async def list_nodes(request: web.Request) -> web.Response:
     """All nodes of a cluster; without a query all of them, up to 5000."""
     bodies = bodies_of(request)
     cluster = bodies.inventory.cluster(**ids_of(request))
-    links = bodies.links.collection("nodes", "cluster", bodies.inventory.version, **ids_of(request))
-    return _collection(request, bodies, map(bodies.node, cluster.nodes.values()), links)
+    return _collection(request, bodies, "nodes", "cluster", [*map(bodies.node, cluster.nodes.values())])
 
 
 @documented(returns=NodeBody, tag="inventory")
@@ -69,8 +65,7 @@ async def list_flavors(request: web.Request) -> web.Response:
     """All flavors of a site."""
     bodies = bodies_of(request)
     site = bodies.inventory.site(**ids_of(request))
-    links = bodies.links.collection("flavors", "site", bodies.inventory.version, **ids_of(request))
-    return _collection(request, bodies, map(bodies.flavor, site.flavors.values()), links)
+    return _collection(request, bodies, "flavors", "site", [*map(bodies.flavor, site.flavors.values())])
 
 
 @documented(returns=FlavorBody, tag="inventory")
@@ -80,6 +75,9 @@ async def get_flavor(request: web.Request) -> web.Response:
     return json_response(bodies.flavor(bodies.inventory.flavor(**ids_of(request))))
 
 
-def _collection(request: web.Request, bodies: Bodies, items: Iterable[bytes], links: LinkList) -> web.Response:
+def _collection(request: web.Request, bodies: Bodies, name: str, parent: str, items: Sequence[bytes]) -> web.Response:
     query = query_as(PageQuery, request)
+    # A folder that is not there has no version to link to.
+    version = bodies.inventory.version if items else None
+    links = bodies.links.collection(name, parent, version, **ids_of(request))
     return json_response(bodies.collection(items, links, query, list(request.query.items())))

@@ -1,0 +1,192 @@
+"""Versions of a path, in force or not, in histories made by hand."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha1
+from time import monotonic
+
+import pytest
+
+from api_service.domain.history import (
+    History,
+    NoSuchVersionError,
+    Version,
+    cluster_path,
+    clusters_path,
+    flavor_path,
+    flavors_path,
+    node_path,
+    nodes_path,
+    site_path,
+    sites_path,
+)
+
+type Commit = tuple[str, Iterable[str], Iterable[str] | dict[str, Iterable[str]]]
+"""A name, its parents' names, and the paths it changed: in all, or by parent."""
+
+
+def sha(name: str) -> str:
+    return sha1(name.encode()).hexdigest()
+
+
+def history(*commits: Commit, seconds: dict[str, int] | None = None) -> History:
+    """Commits from the oldest to the newest, a second apart unless told otherwise; the last one is the head."""
+    versions, changed = {}, {}
+    for number, (name, parents, paths) in enumerate(commits):
+        uid, of = sha(name), tuple(map(sha, parents))
+        at = datetime.fromtimestamp((seconds or {}).get(name, number), UTC)
+        versions[uid] = Version(uid, of, at, "Ada Author", name)
+        for parent in parents or (None,):
+            found = paths[parent or ""] if isinstance(paths, dict) else paths
+            changed[uid, parent and sha(parent)] = frozenset(found)
+    return History(sha(commits[-1][0]), versions, changed)
+
+
+def names(versions: Iterable[Version]) -> str:
+    return " ".join(version.subject for version in versions)
+
+
+LINE = history(("a", (), {"", "x"}), ("b", "a", {"", "y"}), ("c", "b", {"", "x"}), ("d", "c", {"", "y"}))
+
+
+def test_without_git_there_are_no_versions() -> None:
+    assert History().all() == ()
+    assert History().versions("") == ()
+    with pytest.raises(NoSuchVersionError, match="no version"):
+        History().resolve("0" * 40)
+
+
+def test_the_commits_that_touched_a_path_come_newest_first() -> None:
+    assert names(LINE.versions("x")) == "c a"
+    assert names(LINE.versions("y")) == "d b"
+    assert names(LINE.versions("")) == "d c b a"
+    assert names(LINE.versions("nowhere")) == ""
+
+
+def test_all_commits_are_listed_also_those_that_touched_nothing() -> None:
+    assert names(history(("a", (), {"x"}), ("b", "a", ()), ("c", "b", {"x"})).all()) == "c b a"
+
+
+def test_a_merge_that_took_one_side_whole_hides_the_other_side() -> None:
+    merged = history(
+        ("a", (), {"x"}), ("b", "a", {"x"}), ("c", "a", {"x"}), ("m", "bc", {"b": {"x"}, "c": ()}), ("d", "m", {"y"})
+    )
+    assert names(merged.versions("x")) == "c a"
+    assert names(merged.all()) == "d m c b a"
+
+
+def test_of_two_equal_sides_the_first_is_followed() -> None:
+    merged = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "a", {"x"}), ("m", "bc", ()))
+    assert names(merged.versions("x")) == "b a"
+
+
+def test_a_merge_that_equals_neither_side_is_a_version_and_both_sides_are_followed() -> None:
+    evil = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "a", {"x"}), ("m", "bc", {"x"}))
+    assert names(evil.versions("x")) == "m c b a"
+
+
+def test_a_change_that_came_by_one_side_is_told_once_without_the_merge() -> None:
+    merged = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "a", {"y"}), ("m", "bc", {"b": {"y"}, "c": {"x"}}))
+    assert names(merged.versions("x")) == "b a"
+    assert names(merged.versions("y")) == "c"
+
+
+def test_several_roots_are_all_found() -> None:
+    two = history(("a", (), {"x"}), ("b", (), {"y"}), ("m", "ab", {"a": {"y"}, "b": {"x"}}))
+    assert names(two.versions("x")) == "a"
+    assert names(two.versions("y")) == "b"
+    assert names(two.all()) == "m b a"
+
+
+def test_commits_of_one_second_come_in_the_order_in_which_they_are_met() -> None:
+    at_once = dict.fromkeys("abcm", 0)
+    merged = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "a", {"x"}), ("m", "cb", {"x"}), seconds=at_once)
+    assert names(merged.versions("x")) == "m c b a"
+
+
+def test_a_commit_dated_before_its_parent_is_listed_before_it_all_the_same() -> None:
+    skewed = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "b", {"x"}), seconds={"a": 9, "b": 1, "c": 5})
+    assert names(skewed.versions("x")) == "c b a"
+
+
+def test_a_long_history_is_walked_without_recursion_and_remembered() -> None:
+    commits = [("0", (), {"x"}), *((str(n), [str(n - 1)], {"y"}) for n in range(1, 20_000))]
+    long = history(*commits)
+    assert len(long.all()) == 20_000
+    assert names(long.versions("x")) == "0"
+    assert len(long.versions("y")) == 19_999
+    start = monotonic()
+    assert all(long.versions("y") is long.versions("y") for _ in range(1000))
+    assert monotonic() - start < 1
+
+
+def test_a_full_sha_and_a_prefix_of_seven_digits_name_a_commit() -> None:
+    for v in (sha("b"), sha("b")[:7], sha("b")[:23]):
+        assert LINE.resolve(v).subject == "b"
+
+
+@pytest.mark.parametrize(
+    "v",
+    [
+        "", "HEAD", "HEAD~1", "a^{tree}", "--help", sha("b")[:6], sha("b").upper(), sha("b") + "0", sha("b")[:7] + "\n",
+        "0" * 41, "../" * 9, "\0" * 7, "\udc80" * 7, "x" * 10_000, "\N{ARABIC-INDIC DIGIT ZERO}" * 7,
+    ],
+)  # fmt: skip
+def test_what_is_no_sha_is_refused_in_a_short_sentence(v: str) -> None:
+    with pytest.raises(NoSuchVersionError, match="is not a version") as refused:
+        LINE.resolve(v)
+    assert len(str(refused.value).encode()) < 200
+
+
+def test_an_unknown_sha_is_refused() -> None:
+    with pytest.raises(NoSuchVersionError, match=f"there is no version {'0' * 40}"):
+        LINE.resolve("0" * 40)
+
+
+def test_a_prefix_that_several_commits_share_is_refused() -> None:
+    one, other = "abcdef0" + "1" * 33, "abcdef0" + "2" * 33
+    at = datetime.fromtimestamp(0, UTC)
+    versions = {one: Version(one, (), at, "", "one"), other: Version(other, (one,), at, "", "other")}
+    twins = History(other, versions, {(one, None): frozenset(), (other, one): frozenset()})
+    with pytest.raises(NoSuchVersionError, match="more than one version begins with abcdef0"):
+        twins.resolve("abcdef0")
+    assert twins.resolve("abcdef01").subject == "one"
+    assert twins.resolve(other).subject == "other"
+
+
+@pytest.mark.parametrize(("v", "found"), [("a", "a"), ("b", "a"), ("c", "c"), ("d", "c")])
+def test_the_version_in_force_is_the_newest_that_touched_the_path_by_then(v: str, found: str) -> None:
+    assert LINE.in_force("x", sha(v)).subject == found
+    assert LINE.in_force("x", sha(v)[:7]).subject == found
+
+
+def test_of_the_whole_repository_the_version_itself_is_in_force() -> None:
+    assert LINE.in_force(None, sha("b")).subject == "b"
+
+
+def test_before_a_path_existed_no_version_is_in_force() -> None:
+    with pytest.raises(NoSuchVersionError, match="did not exist yet"):
+        LINE.in_force("y", sha("a"))
+    with pytest.raises(NoSuchVersionError, match="there is no version"):
+        LINE.in_force("y", "0" * 40)
+
+
+def test_the_history_as_of_an_older_commit_knows_nothing_newer() -> None:
+    older = replace(LINE, head=sha("b"))
+    assert names(older.all()) == "b a"
+    assert names(older.versions("x")) == "a"
+    with pytest.raises(NoSuchVersionError):
+        older.resolve(sha("c"))
+    assert names(LINE.all()) == "d c b a"
+
+
+def test_every_resource_has_a_path() -> None:
+    assert sites_path() == "sites"
+    assert site_path("tacc") == "sites/tacc"
+    assert clusters_path("tacc") == "sites/tacc/clusters"
+    assert cluster_path("tacc", "chameleon") == "sites/tacc/clusters/chameleon"
+    assert nodes_path("tacc", "chameleon") == "sites/tacc/clusters/chameleon/nodes"
+    assert node_path("tacc", "chameleon", "n") == "sites/tacc/clusters/chameleon/nodes/n.json"
+    assert flavors_path("kvm") == "sites/kvm/flavors"
+    assert flavor_path("kvm", "m1.tiny") == "sites/kvm/flavors/m1.tiny.json"
