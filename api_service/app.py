@@ -75,6 +75,7 @@ def create_app(
         or BrokerTransport(settings.broker.url, name="reference-api", job_queue_type=settings.broker.job_queue_type),
         app[keys.AVAILABILITY],
         lambda: _topics(app),
+        required={Topic(site) for site in settings.availability.sites},
         clock=clock,
     )
     app[PROBED] = ApiProbed(app, registry)

@@ -56,7 +56,12 @@ class ApiProbed:
             "live": self.liveness().reasons or "yes",
             "ready": self.readiness().reasons or "yes",
             "inventory": _inventory_status(store),
-            "feed": {"connected": feed.connected, "ready": feed.ready, "messages": dict(feed.counts)},
+            "feed": {
+                "connected": feed.connected,
+                "ready": feed.ready,
+                "last_loss": feed.last_loss,
+                "messages": {str(fate): count for fate, count in feed.counts.items()},
+            },
             "sites": [
                 self._site_status(site_id, now)
                 for site_id in sorted({*configured, *store.current.sites, *self._app[keys.AVAILABILITY].sites})

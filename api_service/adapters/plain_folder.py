@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
@@ -18,7 +19,15 @@ _MAX_DEPTH: Final = 5
 """sites, a site, clusters, a cluster, nodes: nothing below is read."""
 
 
-def read_plain_folder(top: Path) -> Inventory:
+def read_file(path: Path) -> bytes:
+    """A plain file's content, or a little more of it than may be served."""
+    # It was a plain file a moment ago; if it became a pipe or a link, neither wait nor follow.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(MAX_FILE_BYTES + 1)
+
+
+def read_plain_folder(top: Path, *, read: Callable[[Path], bytes] = read_file) -> Inventory:
     """What `top`, a path without symbolic links, holds.
 
     Raises:
@@ -26,9 +35,10 @@ def read_plain_folder(top: Path) -> Inventory:
         InventoryRefusedError: if it holds too much.
         OSError: if it cannot be listed.
     """
+    files = _Files(top, read)
     before = fingerprint(top)
     for _ in range(_ATTEMPTS):
-        inventory = read_inventory(_folder(top, top))
+        inventory = read_inventory(files.folder(top))
         after = fingerprint(top)
         if after == before:
             return inventory
@@ -36,17 +46,17 @@ def read_plain_folder(top: Path) -> Inventory:
     raise InventoryUnreadableError("the folder keeps changing while it is read")
 
 
-def fingerprint(top: Path) -> str:
+def fingerprint(top: Path, *, most: int = MAX_ENTRIES) -> str:
     """Differs once anything was written, came or went in `top`, a path without symbolic links; opens no file.
 
     Raises:
-        InventoryRefusedError: if it holds too much.
+        InventoryRefusedError: if it holds more than `most` files.
         OSError: if it cannot be listed.
     """
     digest = blake2b(digest_size=16)
-    for count, line in enumerate(_stamps(_folder(top, top).entries(), "")):
-        if count > MAX_ENTRIES:
-            raise InventoryRefusedError(f"it holds more than {MAX_ENTRIES} files")
+    for count, line in enumerate(_stamps(_Files(top, read_file).folder(top).entries(), "")):
+        if count >= most:
+            raise InventoryRefusedError(f"it holds more than {most} files")
         digest.update(line.encode())
     return digest.hexdigest()
 
@@ -54,9 +64,9 @@ def fingerprint(top: Path) -> str:
 def _stamps(entries: Iterable[tuple[str, Entry]], path: str, depth: int = 0) -> Iterator[str]:
     for name, entry in sorted(entries, key=lambda named: named[0]):
         below = f"{path}/{name}"
+        if name.startswith("."):
+            continue
         match entry:
-            case _ if name.startswith("."):
-                continue
             case File(stamp=stamp):
                 yield f"{below}\0{stamp}\0"
             case Unusable(why):
@@ -66,37 +76,37 @@ def _stamps(entries: Iterable[tuple[str, Entry]], path: str, depth: int = 0) -> 
                     yield from _stamps(entry.entries(), below, depth + 1)
                 except OSError as error:
                     yield f"{below}\0{error.strerror}\0"
+            case Folder():
+                pass
 
 
-def _folder(path: Path, top: Path) -> Folder:
-    return Folder(partial(_entries, path, top))
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files below `top`. Links are followed as far as they stay there: mounted volumes consist of such links."""
 
+    top: Path
+    read: Callable[[Path], bytes]
 
-def _entries(folder: Path, top: Path) -> Iterator[tuple[str, Entry]]:
-    with os.scandir(os.fsencode(folder)) as found:
-        for each in islice(found, MAX_ENTRIES + 1):
-            # A name that is not UTF-8 could not be told in JSON.
-            yield each.name.decode(errors="backslashreplace"), _entry(Path(os.fsdecode(each.path)), top)
+    def folder(self, path: Path) -> Folder:
+        return Folder(partial(self._entries, path))
 
+    def _entries(self, folder: Path) -> Iterator[tuple[str, Entry]]:
+        with os.scandir(os.fsencode(folder)) as found:
+            for each in islice(found, MAX_ENTRIES + 1):
+                path = os.fsdecode(os.path.realpath(each.path) if each.is_symlink() else each.path)
+                # A name that is not UTF-8 could not be told in JSON.
+                yield each.name.decode(errors="backslashreplace"), self._entry(Path(path))
 
-def _entry(path: Path, top: Path) -> Entry:
-    """Links are followed as far as they stay below `top`: mounted volumes consist of such links."""
-    path = Path(os.path.realpath(path))
-    if not path.is_relative_to(top):
-        return Unusable("a symbolic link that leads out of the folder")
-    try:
-        found = path.lstat()
-    except OSError as error:
-        return Unusable(f"cannot be read: {error.strerror}")
-    if stat.S_ISDIR(found.st_mode):
-        return _folder(path, top)
-    if stat.S_ISREG(found.st_mode):
-        return File(found.st_size, partial(_read, path), (found.st_size, found.st_mtime_ns, found.st_ctime_ns))
-    return Unusable("neither a file nor a folder")
-
-
-def _read(path: Path) -> bytes:
-    # It was a plain file a moment ago; if it became a pipe or a link, neither wait nor follow.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_FILE_BYTES + 1)
+    def _entry(self, path: Path) -> Entry:
+        if not path.is_relative_to(self.top):
+            return Unusable("a symbolic link that leads out of the folder")
+        try:
+            found = path.lstat()
+        except OSError as error:
+            return Unusable(f"cannot be read: {error.strerror}")
+        if stat.S_ISDIR(found.st_mode):
+            return self.folder(path)
+        if stat.S_ISREG(found.st_mode):
+            stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+            return File(found.st_size, partial(self.read, path), stamp)
+        return Unusable("neither a file nor a folder")

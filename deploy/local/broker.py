@@ -68,8 +68,7 @@ def usable(url: str) -> bool:
 
 async def _lets_in(url: str) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS), BrokerTransport(url, name="make-run").session("probe") as session:
-            await session.declare([])
+        async with asyncio.timeout(PATIENCE_SECONDS), BrokerTransport(url, name="make-run").session("probe"):
+            return True
     except (SessionLostError, TimeoutError):
         return False
-    return True

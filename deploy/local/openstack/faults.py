@@ -1,0 +1,109 @@
+"""What may go wrong between a client and a service: each fault stands in for an answer, or spoils one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from deploy.local.openstack import forms
+
+type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+type Fault = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+
+MENDED: Final = web.AppKey("mended", asyncio.Event)
+"""Set when a fault is over, so that what hangs is let go."""
+
+TRICKLE_STEPS: Final = 50
+
+
+async def refused(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Nobody listens: the listener is closed, so that this is never called."""
+    raise AssertionError("a request came in through a closed listener")
+
+
+async def reset(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The connection ends without an answer."""
+    return _disconnected(request)
+
+
+async def truncated(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Half of the body, and then the connection ends."""
+    answer, body = await _answer(request, handler)
+    answer.content_length = len(body)
+    await answer.prepare(request)
+    await answer.write(body[: len(body) // 2])
+    return _disconnected(request)
+
+
+async def hang(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """No answer until the fault is mended."""
+    await request.app[MENDED].wait()
+    return await handler(request)
+
+
+async def garbage(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """200 with JSON that ends in the middle."""
+    return web.Response(body=b'{"hosts": [{"id": "1", "hyper', content_type="application/json")
+
+
+async def unauthorized(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The token is refused, though it is a good one."""
+    return forms.unauthenticated(str(request.url.origin()))
+
+
+async def forbidden(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Policy forbids it."""
+    rule = "get_allocations" if request.path.endswith("/allocations") else "get"
+    return forms.blazar_error(403, f"Policy doesn't allow blazar:oshosts:{rule} to be performed")
+
+
+async def emptied(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """200 with an empty list, as a Blazar says whose database has just been restored."""
+    answer, body = await _answer(request, handler)
+    lists = orjson.loads(body)
+    return forms.blazar_answer({key: [] for key in lists})
+
+
+def status(code: int, *, html: bool = False) -> Fault:
+    """An error in Blazar's form, or in that of a proxy before it."""
+
+    async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
+        phrase = HTTPStatus(code).phrase
+        if not html:
+            return forms.blazar_error(code, phrase)
+        text = f"<html><head><title>{code} {phrase}</title></head><body><h1>{code} {phrase}</h1>nginx</body></html>"
+        return web.Response(text=text, status=code, content_type="text/html")
+
+    return fault
+
+
+def trickle(seconds: float) -> Fault:
+    """The whole answer, spread over `seconds`."""
+
+    async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer, body = await _answer(request, handler)
+        answer.content_length = len(body)
+        await answer.prepare(request)
+        step = max(1, len(body) // TRICKLE_STEPS)
+        for begin in range(0, len(body), step):
+            await answer.write(body[begin : begin + step])
+            await asyncio.sleep(seconds / TRICKLE_STEPS)
+        return answer
+
+    return fault
+
+
+async def _answer(request: web.Request, handler: Handler) -> tuple[web.StreamResponse, bytes]:
+    """The right answer's head, to be sent anew, and its body."""
+    good = await handler(request)
+    body = good.body if isinstance(good, web.Response) and isinstance(good.body, bytes) else b""
+    return web.StreamResponse(status=good.status, headers={"Content-Type": good.headers["Content-Type"]}), body
+
+
+def _disconnected(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
