@@ -61,7 +61,7 @@ lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRA
 
 clean: ## remove whatever the other targets made
 	@rm -rf .venv .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
-	@rm -rf build dist *.egg-info
+	@rm -rf build dist *.egg-info .schemathesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # $(1) what, $(2) percent at least, $(3) options of coverage report; the whole report only if it fails

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,7 +61,9 @@ def inventory(*sites: Site, version: str | None = None, history: History | None 
 
 def linear_history(*changes: Iterable[str]) -> History:
     """One commit for each set of changed files, the first the oldest; commit number N is `sha(str(N))`."""
-    commits, changed, parent = {}, {}, None
+    commits: dict[str, Version] = {}
+    changed: dict[tuple[str, str | None], frozenset[str]] = {}
+    parent: str | None = None
     for number, files in enumerate(changes):
         uid = sha(str(number))
         commits[uid] = Version(
@@ -84,15 +87,13 @@ def polled(
     site_id: str, *nodes: NodeAvailability, at: datetime = NOW, generation: int = 1, **more: Any
 ) -> SiteAvailability:
     """What a poll of `site_id` found at `at`."""
-    return SiteAvailability(
-        **{
-            "site_id": site_id,
-            "generation": generation,
-            "follows": None,
-            "observed_at": at,
-            "hosts_observed_at": at,
-            "poll_interval": timedelta(seconds=60),
-            "nodes": {each.node_id: each for each in nodes},
-        }
-        | more
+    made = SiteAvailability(
+        site_id=site_id,
+        generation=generation,
+        follows=None,
+        observed_at=at,
+        hosts_observed_at=at,
+        poll_interval=timedelta(seconds=60),
+        nodes={each.node_id: each for each in nodes},
     )
+    return replace(made, **more)

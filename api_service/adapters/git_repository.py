@@ -25,7 +25,6 @@ from api_service.domain.history import ROOT_PATH, History, Version
 from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryUnreadableError
 
 MAX_COMMITS: Final = 100_000
-"""Older commits are cut off, as by a shallow clone."""
 
 _MAX_MESSAGE_BYTES: Final = 64 * 1024
 _LAST_SECOND: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
@@ -72,8 +71,10 @@ def probe(ref_dir: Path) -> Revision:
         return Revision(str(tracked.head.id), f"{tracked.prefix} {shallow=}")
 
 
-def load(ref_dir: Path) -> Inventory:
+def load(ref_dir: Path, *, most_commits: int = MAX_COMMITS) -> Inventory:
     """The inventory in `ref_dir`: of the newest commit if a repository tracks that folder, else of its files.
+
+    Of a history longer than `most_commits` the oldest are cut off, and the inventory counts as shallow.
 
     Raises:
         InventoryUnreadableError: if the folder or its repository cannot be read.
@@ -82,7 +83,9 @@ def load(ref_dir: Path) -> Inventory:
     with _located(ref_dir) as (top, tracked):
         if tracked is None:
             return read_plain_folder(top)
-        return _inventory(tracked, tracked.head, _history(tracked))
+        history = _history(tracked, most_commits)
+        inventory = _inventory(tracked, tracked.head, history)
+        return replace(inventory, shallow=inventory.shallow or len(history.commits) >= most_commits)
 
 
 def load_at(ref_dir: Path, version: Version, history: History) -> Inventory:
@@ -173,8 +176,8 @@ def _content(repository: pygit2.Repository, blob: pygit2.Oid) -> bytes:
     return content
 
 
-def _history(tracked: _Tracked) -> History:
-    commits = _reachable(tracked)
+def _history(tracked: _Tracked, most: int) -> History:
+    commits = _reachable(tracked, most)
     places = {uid: _at(commit, tracked.prefix) for uid, commit in commits.items()}
     versions = {uid: _version(commit, commits) for uid, commit in commits.items()}
     lineage = cache(_lineage)
@@ -186,10 +189,10 @@ def _history(tracked: _Tracked) -> History:
     return History(str(tracked.head.id), versions, changed)
 
 
-def _reachable(tracked: _Tracked) -> dict[str, pygit2.Commit]:
+def _reachable(tracked: _Tracked, most: int) -> dict[str, pygit2.Commit]:
     found: dict[str, pygit2.Commit] = {}
     waiting = deque([tracked.head])
-    while waiting and len(found) < MAX_COMMITS:
+    while waiting and len(found) < most:
         commit = waiting.popleft()
         if str(commit.id) not in found:
             found[str(commit.id)] = commit

@@ -34,8 +34,7 @@ def test_the_sample_is_read(top: Path) -> None:
 
 
 def test_a_name_that_is_not_utf8_is_told_in_ascii(top: Path) -> None:
-    with open(os.fsencode(top / TACC_NODES) + b"/\xff.json", "wb") as file:
-        file.write(b'{"uid": "x"}')
+    write(top / TACC_NODES / os.fsdecode(b"\xff.json"), {"uid": "x"})
     assert list(faults(read_plain_folder(top))) == [f"{TACC_NODES}/\\xff.json"]
 
 
@@ -50,7 +49,7 @@ def test_links_that_stay_below_the_folder_are_followed(top: Path) -> None:
     assert faults(inventory) == {}
 
 
-@pytest.mark.parametrize("target", ["/etc", "../outside", "/dev/zero", "/proc/self/mem"])
+@pytest.mark.parametrize("target", ["/etc", "../../outside", "/dev/zero", "/proc/self/mem"])
 def test_links_that_lead_out_of_the_folder_are_not_followed(top: Path, target: str) -> None:
     copy_sample(top.parent / "outside")
     (top / "sites/extra").symlink_to(target)
@@ -75,7 +74,9 @@ def test_a_folder_that_contains_itself_is_read_no_deeper_than_an_inventory_is(to
     (top / "sites/tacc/clusters/loop").symlink_to(top, target_is_directory=True)
     inventory = read_plain_folder(top)
     assert len(list(inventory.nodes())) == 11
-    assert list(faults(inventory)) == ["sites/tacc/clusters/loop/loop.json"]
+    assert [fault.path for fault in inventory.faults if "loop" in fault.path] == [
+        "sites/tacc/clusters/loop/chameleoncloud.json", "sites/tacc/clusters/loop/sites",
+    ]  # fmt: skip
 
 
 def test_pipes_and_sockets_are_neither_opened_nor_waited_for(top: Path) -> None:

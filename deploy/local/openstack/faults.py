@@ -19,12 +19,12 @@ MENDED: Final = web.AppKey("mended", asyncio.Event)
 TRICKLE_STEPS: Final = 50
 
 
-async def refused(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def refused(_request: web.Request, _handler: Handler) -> web.StreamResponse:
     """Nobody listens: the listener is closed, so that this is never called."""
     raise AssertionError("a request came in through a closed listener")
 
 
-async def reset(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def reset(request: web.Request, _handler: Handler) -> web.StreamResponse:
     """The connection ends without an answer."""
     return _disconnected(request)
 
@@ -44,17 +44,17 @@ async def hang(request: web.Request, handler: Handler) -> web.StreamResponse:
     return await handler(request)
 
 
-async def garbage(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def garbage(_request: web.Request, _handler: Handler) -> web.StreamResponse:
     """200 with JSON that ends in the middle."""
     return web.Response(body=b'{"hosts": [{"id": "1", "hyper', content_type="application/json")
 
 
-async def unauthorized(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def unauthorized(request: web.Request, _handler: Handler) -> web.StreamResponse:
     """The token is refused, though it is a good one."""
     return forms.unauthenticated(str(request.url.origin()))
 
 
-async def forbidden(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def forbidden(request: web.Request, _handler: Handler) -> web.StreamResponse:
     """Policy forbids it."""
     rule = "get_allocations" if request.path.endswith("/allocations") else "get"
     return forms.blazar_error(403, f"Policy doesn't allow blazar:oshosts:{rule} to be performed")
@@ -62,15 +62,14 @@ async def forbidden(request: web.Request, handler: Handler) -> web.StreamRespons
 
 async def emptied(request: web.Request, handler: Handler) -> web.StreamResponse:
     """200 with an empty list, as a Blazar says whose database has just been restored."""
-    answer, body = await _answer(request, handler)
-    lists = orjson.loads(body)
-    return forms.blazar_answer({key: [] for key in lists})
+    _, body = await _answer(request, handler)
+    return forms.blazar_answer({key: [] for key in orjson.loads(body)})
 
 
 def status(code: int, *, html: bool = False) -> Fault:
     """An error in Blazar's form, or in that of a proxy before it."""
 
-    async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def fault(_request: web.Request, _handler: Handler) -> web.StreamResponse:
         phrase = HTTPStatus(code).phrase
         if not html:
             return forms.blazar_error(code, phrase)

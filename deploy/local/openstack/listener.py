@@ -3,12 +3,13 @@
 import asyncio
 import re
 from collections.abc import Callable
+from typing import Final
 
 from aiohttp import web
 
 from deploy.local.openstack.faults import MENDED, Fault, Handler, refused
 
-STOP_SECONDS = 0.1
+STOP_SECONDS: Final = 0.1
 
 
 class Listener:
@@ -18,15 +19,19 @@ class Listener:
         make_app: Makes the application anew, since one cannot be started twice.
         host: The address to listen on.
         port: 0 for a free one.
+        name: What clients call the host, if not by its address.
 
     Attributes:
         requests: Method and path of everything that was asked, the newest last.
         connections: How many connections were made.
     """
 
-    def __init__(self, make_app: Callable[[], web.Application], *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self.host = host
+    def __init__(
+        self, make_app: Callable[[], web.Application], *, host: str = "127.0.0.1", port: int = 0, name: str = ""
+    ) -> None:
         self.port = port
+        self._host = host
+        self._name = name or host
         self.requests: list[str] = []
         self._make_app = make_app
         self._runner: web.AppRunner | None = None
@@ -44,7 +49,7 @@ class Listener:
     @property
     def url(self) -> str:
         """Where it listens, without a slash at the end."""
-        return f"http://{self.host}:{self.port}"
+        return f"http://{self._name}:{self.port}"
 
     async def start(self) -> None:
         """Listens, on the same port as the last time."""
@@ -53,7 +58,7 @@ class Listener:
         app.middlewares.insert(0, self._middleware)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self.port, reuse_address=True).start()
+        await web.TCPSite(self._runner, self._host, self.port, reuse_address=True).start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:

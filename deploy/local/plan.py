@@ -1,0 +1,145 @@
+"""What is run: the settings as given, completed with what was not given."""
+
+import json
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from api_service.adapters import git_repository
+from api_service.domain.inventory import Inventory, InventoryRefusedError
+from api_service.settings import load_settings
+from deploy.local.cloud import simulated_cloud
+from deploy.local.sample import write_sample
+from shared.logs import LogFormat
+from shared.settings import SharedSettings
+from sync_service.settings import load_settings as load_sync_settings
+
+LOOPBACK: Final = "127.0.0.1"
+LIVELY: Final[Mapping[str, float]] = {"poll_interval_seconds": 5, "hosts_interval_seconds": 30}
+"""How a simulated cloud is polled, so that there is something to see."""
+
+
+class PlanError(Exception):
+    """What was asked for cannot be run. Its text is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that the services need but the broker.
+
+    Attributes:
+        config: The settings as a file of their own.
+        environment: Of the services' processes.
+        simulated: Whether the sites' clouds are simulated.
+        sample: Whether the inventory is made up.
+    """
+
+    settings: SharedSettings
+    config: Path
+    environment: Mapping[str, str] = field(repr=False)
+    inventory: Inventory = field(repr=False)
+    simulated: bool
+    sample: bool
+
+    @property
+    def api_url(self) -> str:
+        """Where the API service answers."""
+        return _url(self.settings.server.host, self.settings.server.port)
+
+    @property
+    def sync_url(self) -> str:
+        """Where the sync service's probes answer."""
+        return _url(self.settings.sync.host, self.settings.sync.port)
+
+
+def planned(stack: ExitStack, folder: Path, environ: Mapping[str, str]) -> Plan:
+    """Makes whatever is missing, in `folder` or for as long as `stack` lasts.
+
+    Raises:
+        PlanError: the inventory holds no site, or a port is taken.
+        SystemExit: the settings are wrong, which has been told.
+    """
+    settings = _addressed(environ)
+    ref_dir = settings.reference.ref_dir
+    # The default folder is used if somebody has cloned the real repository there.
+    sample = "ref_dir" not in settings.reference.model_fields_set and not ref_dir.exists()
+    if sample:
+        ref_dir = write_sample(folder / "repository", now=datetime.now(UTC))
+    inventory = _loaded(ref_dir)
+    updates: dict[str, dict[str, Any]] = {"reference": {"ref_dir": ref_dir.absolute()}}
+    environment = dict(environ)
+    simulated = not (settings.availability.sites or settings.flavor_availability.sites)
+    if simulated:
+        cloud = stack.enter_context(simulated_cloud(inventory, folder))
+        updates["availability"] = {**LIVELY, "sites": cloud.sites}
+        updates["flavor_availability"] = {"sites": cloud.flavor_sites}
+        environment["OS_CLIENT_CONFIG_FILE"] = str(cloud.clouds_yaml)
+    settings = _updated(settings, updates)
+    config = folder / "config.toml"
+    config.write_text("\n".join(_toml(settings)))
+    return Plan(settings, config, environment, inventory, simulated, sample)
+
+
+def _addressed(environ: Mapping[str, str]) -> SharedSettings:
+    """The settings as both services would read them, but on loopback unless something else was asked for."""
+    api, sync = load_settings([], environ).settings, load_sync_settings([], environ).settings
+    updates: dict[str, dict[str, Any]] = {}
+    for name, section, variable in (
+        ("server", api.server, "REFERENCE_API_PORT"),
+        ("sync", sync.sync, "REFERENCE_SYNC_PORT"),
+    ):
+        host = section.host if "host" in section.model_fields_set else LOOPBACK
+        updates[name] = {**section.model_dump(), "host": host, "port": _free_port(host, section.port, variable)}
+    if api.log.format is LogFormat.AUTO:
+        updates["log"] = {"format": LogFormat.TEXT}
+    return _updated(api, updates)
+
+
+def _updated(settings: SharedSettings, updates: Mapping[str, Mapping[str, Any]]) -> SharedSettings:
+    sections = {name: getattr(settings, name).model_copy(update=dict(values)) for name, values in updates.items()}
+    return settings.model_copy(update=sections)
+
+
+def _loaded(ref_dir: Path) -> Inventory:
+    try:
+        inventory = git_repository.load(ref_dir)
+    except InventoryRefusedError as error:
+        raise PlanError(f"{ref_dir}: {error}") from error
+    if not inventory.usable:
+        raise PlanError(f"{ref_dir} holds no site; REFERENCE_API_REF_DIR names the folder above `sites`")
+    return inventory
+
+
+def _free_port(host: str, port: int, variable: str) -> int:
+    """`port`, or one that is free if it is 0."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family) as server:
+            free: int = server.getsockname()[1]
+            return free
+    except OSError as error:
+        raise PlanError(f"port {port} of {host} cannot be used ({error.strerror}); {variable} names another") from None
+
+
+def _url(host: str, port: int) -> str:
+    """Where to reach what listens on `host`, which may be every address."""
+    host = {"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _toml(settings: SharedSettings) -> Iterator[str]:
+    """The lines of the settings' file; the broker's address, a secret, goes by the environment."""
+    for section, values in settings.model_dump(mode="json", exclude={"broker": {"url"}}).items():
+        sites = values.pop("sites", {})
+        yield from _table(section, values)
+        for site_id, cloud in sites.items():
+            yield from _table(f"{section}.sites.{json.dumps(site_id)}", cloud)
+
+
+def _table(name: str, values: Mapping[str, Any]) -> Iterator[str]:
+    yield f"[{name}]"
+    yield from (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())

@@ -1,0 +1,525 @@
+"""Inventories in git repositories of every shape, and their versions compared with what the git program says."""
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pygit2
+import pytest
+
+from api_service.adapters import git_repository
+from api_service.adapters.git_repository import load, load_at, probe
+from api_service.domain.history import NoSuchVersionError, Version
+from api_service.domain.inventory import FaultKind, Inventory, InventoryRefusedError, InventoryUnreadableError
+from tests.repositories import (
+    DATA,
+    FIRST_COMMIT_AT,
+    GPU_NODE,
+    HASWELL_NODE,
+    SAMPLE,
+    TACC_NODES,
+    GitRepository,
+    change,
+    copy_sample,
+    write,
+)
+
+NODE = TACC_NODES / f"{HASWELL_NODE}.json"
+OTHER_NODE = TACC_NODES / f"{GPU_NODE}.json"
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    return GitRepository.of_sample(tmp_path / "repository")
+
+
+def uids(versions: Iterable[Version]) -> list[str]:
+    return [version.uid for version in versions]
+
+
+def number_of_nodes(inventory: Inventory) -> int:
+    return len(list(inventory.nodes()))
+
+
+def gpu_of(inventory: Inventory) -> object:
+    return inventory.node("tacc", "chameleon", HASWELL_NODE).document["gpu"]
+
+
+def every_path(repository: GitRepository) -> list[str]:
+    """Every file and folder that was ever in the inventory's folder, relative to it; the folder itself is ""."""
+    listed = repository.git("log", "--all", "--format=", "--name-only", "-z", "-m").replace("\n", "\0")
+    files = [Path(name) for name in listed.split("\0") if name.startswith(f"{DATA}/")]
+    found = {path for file in files for path in (file, *file.parents) if path.is_relative_to(DATA)}
+    return sorted("" if path == DATA else path.relative_to(DATA).as_posix() for path in found)
+
+
+def assert_same_as_git(repository: GitRepository) -> None:
+    history = load(repository.data).history
+    assert uids(history.all()) == repository.log()
+    for path in [*every_path(repository), "nowhere"]:
+        assert uids(history.versions(path)) == repository.log("--", str(DATA / path)), path
+
+
+# What is served
+
+
+def test_a_commit_is_served_with_its_sha_and_time(repository: GitRepository) -> None:
+    inventory = load(repository.data)
+    assert inventory.version == repository.head()
+    assert inventory.committed_at == datetime.fromtimestamp(FIRST_COMMIT_AT + 60, UTC)
+    assert number_of_nodes(inventory) == 11
+    assert gpu_of(inventory) == json.loads((SAMPLE / NODE).read_bytes())["gpu"]
+    assert [fault.path for fault in inventory.faults] == ["sites/edge/clusters/chameleon.json"]
+    assert not inventory.shallow
+
+
+def test_content_comes_from_the_commit_and_never_from_the_dirty_work_tree(repository: GitRepository) -> None:
+    change(repository.data / NODE, gpu="uncommitted")
+    (repository.data / OTHER_NODE).unlink()
+    write(repository.data / "sites/new/new.json", {"uid": "new"})
+    repository.git("add", "--all")
+    inventory = load(repository.data)
+    assert gpu_of(inventory) == {"gpu": False}
+    assert number_of_nodes(inventory) == 11
+    assert "new" not in inventory.sites
+
+
+def test_an_inventory_may_be_the_whole_repository(tmp_path: Path) -> None:
+    repository = GitRepository(tmp_path)
+    copy_sample(tmp_path)
+    repository.commit("the sample")
+    write(tmp_path / "README.md", b"read me")
+    readme = repository.commit("a file beside")
+    inventory = load(tmp_path)
+    assert number_of_nodes(inventory) == 11
+    assert uids(inventory.history.versions("")) == repository.log("--", ".") == [readme, repository.log()[-1]]
+    assert uids(inventory.history.versions("sites")) == repository.log("--", "sites")
+
+
+def test_names_texts_and_dates_are_told_as_git_tells_them(repository: GitRepository) -> None:
+    message = "\n  Subject, with commas \nand é second line\n\n\nbody\n\nmore: body\n\n"
+    dates = {"GIT_AUTHOR_DATE": "@1 +0000", "GIT_COMMITTER_DATE": "@1234567890 -0700", "GIT_AUTHOR_NAME": "Ä, Ö <x"}
+    repository.git("commit", "--allow-empty", "--cleanup=verbatim", "--message", message, more=dates)
+    version = load(repository.data).history.all()[0]
+    told = repository.git("log", "-1", "--format=%an%x00%s%x00%b%x00%ct").split("\0")
+    assert [version.author, version.subject] == told[:2]
+    assert version.subject == "  Subject, with commas and é second line"
+    assert version.body == told[2].strip() == "body\n\nmore: body"
+    assert version.committed_at == datetime.fromtimestamp(int(told[3]), UTC)
+    assert version.committed_at.tzinfo is UTC
+
+
+def test_texts_and_names_that_are_not_utf8_can_be_told_all_the_same(repository: GitRepository) -> None:
+    write(repository.data / TACC_NODES / os.fsdecode(b"\xff.json"), {"uid": "x"})
+    repository.git("add", "--all")
+    encoded = ("-c", "i18n.commitEncoding=latin1")
+    repository.git(*encoded, "commit", "--file=-", stdin=b"caf\xe9", more={"GIT_AUTHOR_NAME": os.fsdecode(b"Ren\xe9")})
+    inventory = load(repository.data)
+    version = inventory.history.all()[0]
+    assert (version.author, version.subject, version.body) == ("Ren\\xe9", "caf\\xe9", "")
+    assert f"{TACC_NODES}/\\xff.json" in [fault.path for fault in inventory.faults]
+    assert uids(inventory.history.versions(f"{TACC_NODES}/\\xff.json")) == [version.uid]
+
+
+def test_a_message_of_any_length_is_cut(repository: GitRepository) -> None:
+    repository.git("commit", "--allow-empty", "--file=-", stdin=b"x\n\n" + b"long line\n" * 100_000)
+    assert len(load(repository.data).history.all()[0].body) < 100_000
+
+
+@pytest.mark.parametrize("date", ["0 +0000", "99999999999999 +0000"])
+def test_absurd_dates_do_no_harm(repository: GitRepository, date: str) -> None:
+    tree = repository.git("rev-parse", "HEAD^{tree}").strip()
+    raw = f"tree {tree}\nauthor A <a> {date}\ncommitter A <a> {date}\n\nodd\n"
+    sha = repository.git("hash-object", "-t", "commit", "-w", "--stdin", "--literally", stdin=raw.encode()).strip()
+    repository.git("reset", "--quiet", "--hard", sha)
+    inventory = load(repository.data)
+    assert inventory.version == sha
+    assert inventory.committed_at is not None
+    assert inventory.committed_at.year in {1970, 9999}
+
+
+def test_links_and_submodules_in_a_commit_are_not_followed(repository: GitRepository) -> None:
+    link = repository.data / "sites/tacc/clusters/chameleon/nodes/link.json"
+    link.symlink_to(NODE.name)
+    entry = f"160000,{repository.head()},{DATA}/sites/module"
+    repository.git("add", "--all")
+    repository.git("update-index", "--add", "--cacheinfo", entry)
+    repository.git("commit", "--quiet", "--message", "link and module")
+    inventory = load(repository.data)
+    why = "a symbolic link or a submodule, which is not followed"
+    assert {fault.path: fault.detail for fault in inventory.faults if fault.kind is FaultKind.UNREADABLE} == {
+        "sites/module": why, link.relative_to(repository.data).as_posix(): why,
+    }  # fmt: skip
+    assert number_of_nodes(inventory) == 11
+
+
+def test_a_file_may_be_executable(repository: GitRepository) -> None:
+    (repository.data / NODE).chmod(0o755)
+    repository.commit("executable")
+    assert number_of_nodes(load(repository.data)) == 11
+    assert_same_as_git(repository)
+
+
+# Versions
+
+
+def test_versions_are_what_git_log_lists_through_changes_renames_and_reverts(repository: GitRepository) -> None:
+    repository.commit_each(
+        lambda data: change(data / NODE, gpu=[True]),
+        lambda data: (data / NODE).rename(data / TACC_NODES / "renamed.json"),
+        lambda data: (data / TACC_NODES / "renamed.json").rename(data / NODE),
+        lambda data: shutil.copy(SAMPLE / NODE, data / NODE),
+        lambda data: write(repository.folder / "README.md", b"outside"),
+        lambda data: shutil.rmtree(data / "sites/uc"),
+        lambda data: copy_sample(data),
+        lambda data: ((data / NODE).unlink(), write(data / NODE / "now/a/folder.json", {})),
+        lambda data: write(data / "sites/tacc/notes/README.md", b"inside"),
+        lambda data: shutil.rmtree(data),
+        lambda data: copy_sample(data),
+    )
+    assert_same_as_git(repository)
+
+
+def fast_import(repository: GitRepository, *, commits: int, seed: int) -> None:
+    """A random history: branches, merges of two or three sides that took one, mixed or changed all, equal
+    dates, dates that go back, several roots, commits that change nothing here, and reverts."""
+    rng = random.Random(seed)
+    paths = [f"sites/{site}/{name}.json" for site in "ab" for name in (site, "clusters/c/c", "clusters/c/nodes/n")]
+    trees: dict[int, dict[str, str]] = {}
+    stream = []
+    for mark in range(1, commits + 1):
+        parents = rng.sample(range(max(1, mark - 6), mark), k=min(mark - 1, rng.choice([0, 1, 1, 1, 1, 2, 2, 3])))
+        if mark == commits:  # so that the head reaches all that is left open
+            parents = [each for each in range(max(1, mark - 6), mark)]
+        files = (
+            {} if not parents else {path: rng.choice([trees[each] for each in parents]).get(path, "") for path in paths}
+        )
+        for path in rng.sample([*paths, "../../README.md"], k=rng.choice([0, 0, 1, 2])):
+            files[path] = rng.choice(["", "one", "two", "three"])
+        trees[mark] = {path: content for path, content in files.items() if content}
+        at = FIRST_COMMIT_AT + rng.choice([mark // 3, mark // 3, mark, commits - mark])
+        stream.append(f"commit refs/heads/main\nmark :{mark}\ncommitter C <c> {at} +0000\ndata 1\nx")
+        # Without this a commit would get the branch's tip as its parent.
+        stream.append(f"from :{parents[0]}" if parents else "from " + "0" * 40)
+        stream += [f"merge :{each}" for each in parents[1:]]
+        stream.append("deleteall")
+        stream += [
+            f"M 100644 inline {os.path.normpath(DATA / path)}\ndata {len(content)}\n{content}"
+            for path, content in trees[mark].items()
+        ]
+    repository.git("fast-import", "--quiet", "--force", stdin="\n".join([*stream, ""]).encode())
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_versions_are_what_git_log_lists_in_any_history(tmp_path: Path, seed: int) -> None:
+    repository = GitRepository(tmp_path)
+    fast_import(repository, commits=80, seed=seed)
+    repository.data.mkdir(parents=True)
+    if not repository.git("ls-tree", "HEAD", str(DATA)):
+        write(repository.data / "root.json", {"uid": "root"})
+        repository.commit("so that it is there")
+    assert repository.git("log", "--merges", "--format=%H")
+    assert len(repository.git("log", "--max-parents=0", "--format=%H").split()) > 1
+    assert_same_as_git(repository)
+
+
+def test_the_version_in_force_is_the_one_that_git_log_1_lists(tmp_path: Path) -> None:
+    repository = GitRepository(tmp_path)
+    fast_import(repository, commits=60, seed=99)
+    repository.data.mkdir(parents=True, exist_ok=True)
+    write(repository.data / "root.json", {"uid": "root"})
+    repository.commit("so that it is there")
+    history = load(repository.data).history
+    rng = random.Random(1)
+    paths = every_path(repository)
+    missing = 0
+    for version in rng.sample(history.all(), k=25):
+        for path in rng.sample(paths, k=4):
+            expected = repository.log("-1", version.uid, "--", str(DATA / path))
+            try:
+                assert [history.in_force(path, version.uid[:10]).uid] == expected
+            except NoSuchVersionError:
+                missing += 1
+                assert expected == []
+    assert missing < 50
+
+
+def test_a_history_of_any_length_is_cut(repository: GitRepository) -> None:
+    repository.commit_each(*[lambda data: change(data / NODE, gpu=n) for n in range(5)])
+    inventory = load(repository.data, most_commits=3)
+    assert uids(inventory.history.all()) == repository.log("-3")
+    assert inventory.shallow
+    assert inventory.history.all()[-1].parents == ()
+
+
+# Time travel
+
+
+def test_any_commit_can_be_loaded_with_its_own_past(repository: GitRepository) -> None:
+    first = repository.head()
+    broken, last = repository.commit_each(
+        lambda data: write(data / NODE, b"{"),
+        lambda data: (change(repository.data / OTHER_NODE, gpu=[]), shutil.copy(SAMPLE / NODE, data / NODE)),
+    )
+    history = load(repository.data).history
+    past = load_at(repository.data, history.resolve(first), history)
+    assert (past.version, number_of_nodes(past)) == (first, 11)
+    assert uids(past.history.all()) == [first]
+    faulty = load_at(repository.data, history.resolve(broken), history)
+    assert number_of_nodes(faulty) == 10
+    assert {fault.kind for fault in faulty.faults} == {FaultKind.NOT_JSON, FaultKind.MISPLACED}
+    assert load_at(repository.data, history.resolve(last), history).sites == load(repository.data).sites
+
+
+def test_a_commit_from_before_the_inventory_is_empty(tmp_path: Path) -> None:
+    repository = GitRepository(tmp_path)
+    write(tmp_path / DATA.parent, b"a file where the folder is going to be")
+    before = repository.commit("before")
+    (tmp_path / DATA.parent).unlink()
+    copy_sample(repository.data)
+    repository.commit("the sample")
+    history = load(repository.data).history
+    past = load_at(repository.data, history.resolve(before), history)
+    assert (past.version, past.usable) == (before, False)
+    assert_same_as_git(repository)
+
+
+def test_a_plain_folder_has_no_past(tmp_path: Path, repository: GitRepository) -> None:
+    version = load(repository.data).history.all()[0]
+    with pytest.raises(InventoryRefusedError, match="no versions"):
+        load_at(copy_sample(tmp_path / "plain"), version, load(repository.data).history)
+
+
+# Where a repository may lie
+
+
+def test_a_folder_without_git_is_served_without_versions(tmp_path: Path) -> None:
+    inventory = load(copy_sample(tmp_path))
+    assert (inventory.version, inventory.committed_at, inventory.history.all()) == (None, None, ())
+    assert number_of_nodes(inventory) == 11
+    assert probe(tmp_path).version is None
+
+
+def test_an_untracked_folder_in_another_repository_does_not_get_its_commits(repository: GitRepository) -> None:
+    plain = copy_sample(repository.folder / "elsewhere")
+    assert load(plain).version is None
+    assert number_of_nodes(load(plain)) == 11
+    assert probe(plain).version is None
+
+
+def test_a_repository_without_commits_is_a_plain_folder(tmp_path: Path) -> None:
+    repository = GitRepository(tmp_path)
+    copy_sample(repository.data)
+    repository.git("add", "--all")
+    assert (load(repository.data).version, number_of_nodes(load(repository.data))) == (None, 11)
+
+
+def test_the_folder_of_git_itself_is_a_plain_folder(repository: GitRepository) -> None:
+    assert load(repository.folder / ".git").version is None
+
+
+def worktree(repository: GitRepository, beside: Path) -> Path:
+    repository.git("worktree", "add", "--quiet", "--detach", str(beside / "tree"))
+    return beside / "tree" / DATA
+
+
+def linked(repository: GitRepository, beside: Path) -> Path:
+    """As git-sync publishes a worktree."""
+    folder = worktree(repository, beside).parents[1]
+    (beside / "link").symlink_to(folder.relative_to(beside), target_is_directory=True)
+    return beside / "link" / DATA
+
+
+def worktree_of_bare(repository: GitRepository, beside: Path) -> Path:
+    repository.git("clone", "--quiet", "--bare", ".", str(beside / "bare.git"))
+    return worktree(GitRepository(beside / "bare.git", made=True), beside)
+
+
+def submodule(repository: GitRepository, beside: Path) -> Path:
+    outer = GitRepository(beside / "outer")
+    outer.git("submodule", "--quiet", "add", str(repository.folder), "reference")
+    outer.commit("a submodule")
+    return outer.folder / "reference" / DATA
+
+
+def detached(repository: GitRepository, _: Path) -> Path:
+    repository.git("checkout", "--quiet", "--detach")
+    return repository.data
+
+
+def packed(repository: GitRepository, _: Path) -> Path:
+    repository.git("gc", "--quiet", "--prune=now")
+    assert not (repository.folder / ".git/refs/heads/main").exists()
+    return repository.data
+
+
+def owned_by_another(repository: GitRepository, _: Path) -> Path:
+    # Only root may give a file away; for anybody else the setting below has to be proof enough.
+    if os.geteuid() == 0:
+        for path in (repository.folder, *repository.folder.rglob("*")):
+            os.chown(path, 12345, 12345, follow_symlinks=False)
+    assert not pygit2.settings.owner_validation
+    return repository.data
+
+
+def read_only(repository: GitRepository, _: Path) -> Path:
+    for path in (repository.folder, *repository.folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    return repository.data
+
+
+SHAPES = [worktree, linked, worktree_of_bare, submodule, detached, packed, owned_by_another, read_only]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_repository_of_any_shape_is_read(
+    repository: GitRepository, tmp_path: Path, shape: Callable[[GitRepository, Path], Path]
+) -> None:
+    repository.commit_each(lambda data: change(data / NODE, gpu="new"))
+    ref_dir = shape(repository, tmp_path)
+    inventory = load(ref_dir)
+    assert inventory.version == probe(ref_dir).version == repository.head()
+    assert gpu_of(inventory) == "new"
+    assert uids(inventory.history.versions(NODE.as_posix())) == repository.log()
+
+
+def test_a_bare_repository_of_the_inventory_alone_is_read(tmp_path: Path) -> None:
+    repository = GitRepository(tmp_path / "work")
+    copy_sample(repository.folder)
+    head = repository.commit("the sample")
+    repository.git("clone", "--quiet", "--bare", ".", str(tmp_path / "bare.git"))
+    assert load(tmp_path / "bare.git").version == head
+
+
+def test_a_shallow_clone_is_served_with_the_versions_that_it_has(repository: GitRepository, tmp_path: Path) -> None:
+    repository.commit_each(*[lambda data, n=n: change(data / NODE, gpu=n) for n in range(5)])  # type: ignore[misc]
+    clone = GitRepository(tmp_path / "clone", made=True)
+    repository.git("clone", "--quiet", "--depth=2", f"file://{repository.folder}", str(clone.folder))
+    inventory = load(clone.data)
+    assert inventory.shallow
+    assert number_of_nodes(inventory) == 11
+    assert uids(inventory.history.all()) == repository.log("-2")
+    assert_same_as_git(clone)
+    before = probe(clone.data)
+    clone.git("fetch", "--quiet", "--unshallow")
+    assert probe(clone.data) != before
+    assert not load(clone.data).shallow
+    assert_same_as_git(clone)
+
+
+# What is noticed
+
+
+def test_the_probe_is_equal_until_the_newest_commit_is_another(repository: GitRepository) -> None:
+    before = probe(repository.data)
+    assert before.version == repository.head()
+    change(repository.data / NODE, gpu="uncommitted")
+    assert probe(repository.data) == before
+    sha = repository.commit("committed")
+    assert probe(repository.data).version == sha
+    repository.git("reset", "--quiet", "--hard", "HEAD~1")
+    assert probe(repository.data) == before
+
+
+def test_the_probe_of_a_plain_folder_changes_with_its_files(tmp_path: Path) -> None:
+    before = probe(copy_sample(tmp_path))
+    assert probe(tmp_path) == before
+    change(tmp_path / NODE, gpu="new")
+    assert probe(tmp_path) != before
+
+
+def test_a_folder_that_becomes_tracked_is_noticed(tmp_path: Path) -> None:
+    repository = GitRepository(tmp_path)
+    copy_sample(repository.data)
+    before = probe(repository.data)
+    sha = repository.commit("now tracked")
+    assert before.version is None
+    assert probe(repository.data).version == sha
+
+
+# What goes wrong
+
+
+def test_a_missing_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
+    for ask in (load, probe):
+        with pytest.raises(InventoryUnreadableError, match="^the inventory's folder does not exist$"):
+            ask(tmp_path / "nowhere")
+
+
+def test_a_file_in_place_of_the_folder_is_told_in_a_sentence(tmp_path: Path) -> None:
+    write(tmp_path / "file", b"")
+    with pytest.raises(InventoryUnreadableError, match="cannot be read: Not a directory"):
+        load(tmp_path / "file")
+
+
+def test_a_link_in_circles_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises(InventoryUnreadableError, match="cannot be read"):
+        load(tmp_path / "link")
+
+
+def lose(repository: GitRepository, revision: str) -> None:
+    sha = repository.git("rev-parse", revision).strip()
+    (repository.folder / ".git/objects" / sha[:2] / sha[2:]).unlink()
+
+
+def test_a_file_whose_content_is_missing_is_left_out_alone(repository: GitRepository) -> None:
+    lose(repository, f"HEAD:{DATA}/{NODE}")
+    inventory = load(repository.data)
+    assert number_of_nodes(inventory) == 10
+    (fault,) = [fault for fault in inventory.faults if fault.path == NODE.as_posix()]
+    assert (fault.kind, fault.detail) == (FaultKind.UNREADABLE, "its content is missing from the repository")
+
+
+def test_a_file_whose_content_is_damaged_is_left_out_alone(repository: GitRepository) -> None:
+    sha = repository.git("rev-parse", f"HEAD:{DATA}/{NODE}").strip()
+    file = repository.folder / ".git/objects" / sha[:2] / sha[2:]
+    file.chmod(0o644)
+    file.write_bytes(file.read_bytes()[:-40])
+    inventory = load(repository.data)
+    assert number_of_nodes(inventory) == 10
+    assert FaultKind.UNREADABLE in {fault.kind for fault in inventory.faults}
+
+
+@pytest.mark.parametrize("revision", ["HEAD", "HEAD~1", "HEAD^{tree}", f"HEAD:{DATA}", f"HEAD:{DATA}/sites"])
+def test_a_damaged_repository_is_told_in_a_sentence(repository: GitRepository, revision: str) -> None:
+    repository.commit_each(lambda data: change(data / NODE, gpu="new"))
+    lose(repository, revision)
+    with pytest.raises(InventoryUnreadableError, match="the repository cannot be read: "):
+        load(repository.data)
+
+
+def test_a_repository_of_a_format_that_is_not_known_is_told_in_a_sentence(repository: GitRepository) -> None:
+    repository.git("config", "core.repositoryFormatVersion", "99")
+    with pytest.raises(InventoryUnreadableError, match="the repository cannot be read: "):
+        probe(repository.data)
+
+
+def test_nothing_that_a_repository_configures_is_run(repository: GitRepository, tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    script = tmp_path / "script"
+    script.write_text(f"#!/bin/sh\ntouch {proof}\n")
+    script.chmod(0o755)
+    write(repository.folder / ".gitattributes", b"*.json filter=evil diff=evil\n")
+    repository.commit("attributes")
+    for key in (
+        "core.fsmonitor", "gpg.program", "filter.evil.smudge", "filter.evil.clean", "diff.evil.textconv",
+        "diff.evil.command", "core.sshCommand", "core.pager", "core.editor", "uploadpack.packObjectsHook",
+    ):  # fmt: skip
+        repository.git("config", key, str(script))
+    repository.git("config", "log.showSignature", "true")
+    for hook in ("post-checkout", "pre-commit", "post-index-change", "reference-transaction"):
+        shutil.copy(script, repository.folder / ".git/hooks" / hook)
+    load(repository.data)
+    assert not proof.exists()
+
+
+def test_the_configuration_of_whoever_runs_the_service_does_not_matter() -> None:
+    levels = pygit2.enums.ConfigLevel
+    searched = [pygit2.settings.search_path[level] for level in (levels.GLOBAL, levels.XDG, levels.SYSTEM)]
+    assert searched == ["", "", ""]
+    assert git_repository.MAX_COMMITS == 100_000

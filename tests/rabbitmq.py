@@ -1,0 +1,50 @@
+"""The one RabbitMQ node of a test run, and what tests do to it."""
+
+import asyncio
+import time
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from deploy.local.rabbitmq import RabbitNode
+from shared.broker import BrokerTransport
+from shared.topology import Subject, Topic
+from tests.eventually import until
+
+FIRST_STREAM_SECONDS = 2.0
+"""RabbitMQ killed within 0.8 s of the first stream ever declared on it loses that stream for good."""
+
+
+def started_node(directory: Path) -> RabbitNode:
+    """A node that answers and may be killed at any time."""
+    node = RabbitNode(directory)
+    node.start()
+    asyncio.run(_declare_first_stream(node))
+    return node
+
+
+async def _declare_first_stream(node: RabbitNode) -> None:
+    async with transport(node).session("first") as session:
+        await session.declare([Topic("first")])
+    time.sleep(FIRST_STREAM_SECONDS)  # noqa: ASYNC251 - nothing tells when the danger is over
+
+
+async def restarted(node: RabbitNode) -> None:
+    """Starts a node that was stopped or killed, while the event loop runs on."""
+    node.launch()
+    await until(node.answers, within=60)
+
+
+def transport(
+    node: RabbitNode,
+    *,
+    name: str = "test",
+    heartbeat: timedelta = timedelta(seconds=5),
+    patience: timedelta = timedelta(seconds=10),
+) -> BrokerTransport:
+    return BrokerTransport(node.url, name=name, heartbeat=heartbeat, patience=patience)
+
+
+def unique_topic(subject: Subject = Subject.SITE) -> Topic:
+    """No test meets another's queues on the node that they share."""
+    return Topic(f"s{uuid4().hex[:12]}", subject)
