@@ -19,7 +19,9 @@ from sync_service.domain.ports import (
     Outcome,
     PollObserver,
     PollResult,
+    Rhythm,
     SiteSource,
+    Source,
     SourceError,
     Turn,
 )
@@ -31,23 +33,6 @@ FLAVOR_WINDOW: Final = timedelta(days=90)
 
 NOT_PUBLISHED_INTERVAL: Final = timedelta(hours=1)
 """How often a site that does not publish its flavors is asked whether it does by now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rhythm:
-    """How often a topic is polled, and how long a poll may take.
-
-    Attributes:
-        poll_interval: From the end of a good poll to the next.
-        error_backoff: From the end of a failed poll to the next.
-        timeout: A whole poll's, whatever hangs.
-        hosts_interval: How old the host list may grow; it costs a site seconds of work.
-    """
-
-    poll_interval: timedelta
-    error_backoff: timedelta
-    timeout: timedelta
-    hosts_interval: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +62,8 @@ class Condition:
 class Coordinator(ABC):
     """Polls one topic. Whatever fails, nothing is published: the last good state stays, with its age."""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, source: Source, assignment: Assignment) -> None:
+        self._close = source.close
         self._topic = assignment.topic
         self._rhythm = assignment.rhythm
         self._observer = assignment.observer
@@ -85,6 +71,10 @@ class Coordinator(ABC):
         self._monotonic = assignment.monotonic
         self._log = log.bind(site_id=self._topic.site_id, subject=str(self._topic.subject))
         self.condition = Condition()
+
+    def close(self) -> None:
+        """Lets go of the source's connections."""
+        self._close()
 
     @abstractmethod
     async def _observe(self, stamp: Stamp) -> Snapshot:
@@ -168,7 +158,7 @@ class SiteCoordinator(Coordinator):
     """
 
     def __init__(self, source: SiteSource, assignment: Assignment) -> None:
-        super().__init__(assignment)
+        super().__init__(source, assignment)
         self._source = source
         self._hosts: _HostList | None = None
         self._hosts_doubt = Doubt()
@@ -228,7 +218,7 @@ class FlavorsCoordinator(Coordinator):
     """Polls how many instances of each flavor a site could run over the next 90 days."""
 
     def __init__(self, source: FlavorsSource, assignment: Assignment) -> None:
-        super().__init__(assignment)
+        super().__init__(source, assignment)
         self._source = source
         self._doubt = Doubt()
 

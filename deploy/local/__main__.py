@@ -1,24 +1,28 @@
 """`python -m deploy.local`, which is `make run`: both services, until Ctrl-C."""
 
+import json
+import logging
 import os
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from deploy.local import guide
+from deploy.local import guide, readiness
 from deploy.local.broker import broker
 from deploy.local.plan import Plan, PlanError, planned
-from deploy.local.processes import Process
+from deploy.local.processes import Process, ProcessFailedError, wait_until
 from deploy.local.rabbitmq import RabbitNodeError
-from deploy.local.readiness import NotReadyError, until_ready
 
-STEP_SECONDS: Final = 0.2
+READY_SECONDS: Final = 90.0
+CLOUD_SECONDS: Final = 30.0
+CHANGE_SECONDS: Final = 15
+"""How often a simulated site's leases change."""
 
 
 class StoppedError(Exception):
@@ -27,6 +31,7 @@ class StoppedError(Exception):
 
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Runs everything; returns the exit status."""
+    logging.getLogger().addHandler(logging.NullHandler())  # what a client library says of a missing broker, we say
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
@@ -36,37 +41,62 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     except StoppedError:
         print("stopped", flush=True)
         return 0
-    except (PlanError, RabbitNodeError, NotReadyError) as error:
+    except (PlanError, RabbitNodeError, ProcessFailedError) as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
 
 
 def _run(stack: ExitStack, folder: Path, environ: Mapping[str, str]) -> NoReturn:
-    plan = planned(stack, folder, environ)
+    """Starts everything in its order; leaving `stack` stops it in the reverse one."""
+    # The plan has read every setting there is: what named it once must not name it again.
+    started = _Started(stack, {name: value for name, value in environ.items() if not name.startswith("REFERENCE_")})
+    plan = planned(environ, folder / "repository")
+    if plan.simulated:
+        plan = _with_simulated_cloud(plan, started, folder / "clouds.yaml")
+    config = folder / "config.toml"
+    plan.write(config)
     found = stack.enter_context(broker(environ, folder / "rabbitmq"))
     guide.tell_sources(plan, found)
-    services = _started(stack, plan, found.url)
-    until_ready(plan, services)
+    if found.url is None:
+        started.start("both", "deploy.local.single", "--config", str(config))
+    else:
+        started.environment["REFERENCE_API_BROKER_URL"] = found.url
+        started.start("sync", "sync_service", "--config", str(config))
+        started.start("api", "api_service", "--config", str(config))
+    wait_until(lambda: readiness.missing(plan), started.processes, seconds=READY_SECONDS)
     guide.tell_what_to_try(plan)
-    while True:
-        for service in services:
-            if service.status is not None:
-                raise NotReadyError(service)
-        time.sleep(STEP_SECONDS)
+    wait_until(lambda: "somebody to stop it", started.processes)
+    raise StoppedError
 
 
-def _started(stack: ExitStack, plan: Plan, broker_url: str | None) -> list[Process]:
-    """The services; they stop in the reverse order, the API service first."""
-    environment = dict(plan.environment)
-    modules = {"both": "deploy.local.single"}
-    if broker_url is not None:
-        environment["REFERENCE_API_BROKER_URL"] = broker_url
-        modules = {"sync": "sync_service", "api": "api_service"}
-    services = []
-    for name, module in modules.items():
-        services.append(Process(name, [module, "--config", str(plan.config)], environment))
-        stack.callback(services[-1].stop)
-    return services
+@dataclass(slots=True)
+class _Started:
+    """What runs, and the environment of what is still to run."""
+
+    stack: ExitStack
+    environment: dict[str, str]
+    processes: list[Process] = field(default_factory=list)
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Starts a Python module; it is stopped when `stack` is left."""
+        self.processes.append(self.stack.enter_context(Process(name, arguments, self.environment)))
+
+
+def _with_simulated_cloud(plan: Plan, started: _Started, clouds_yaml: Path) -> Plan:
+    arguments = ("--ref-dir", str(plan.ref_dir), "--clouds", str(clouds_yaml), "--every", str(CHANGE_SECONDS))
+    started.start("cloud", "deploy.local.openstack", *arguments)
+    wait_until(lambda: "" if _clouds_in(clouds_yaml) else "no cloud yet", started.processes, seconds=CLOUD_SECONDS)
+    started.environment["OS_CLIENT_CONFIG_FILE"] = str(clouds_yaml)
+    return plan.with_clouds(_clouds_in(clouds_yaml))
+
+
+def _clouds_in(clouds_yaml: Path) -> Collection[str]:
+    """The names in a simulated cloud's clouds.yaml, which is JSON; none while it is not yet whole."""
+    try:
+        names: dict[str, object] = json.loads(clouds_yaml.read_bytes())["clouds"]
+    except (OSError, ValueError):
+        return ()
+    return names.keys()
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -2,8 +2,7 @@
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +14,6 @@ from shared.transport import SessionLostError
 
 VARIABLE: Final = "REFERENCE_API_BROKER_URL"
 LOCAL_URL: Final = "amqp://guest:guest@localhost:5672/"
-LOCAL: Final = ("localhost", 5672)
 PATIENCE_SECONDS: Final = 5.0
 
 
@@ -33,8 +31,20 @@ class Broker:
 
 
 @contextlib.contextmanager
-def broker(environ: Mapping[str, str], folder: Path) -> Iterator[Broker]:
+def broker(
+    environ: Mapping[str, str],
+    folder: Path,
+    *,
+    local_url: str = LOCAL_URL,
+    install: Callable[[], None] = install_rabbitmq,
+) -> Iterator[Broker]:
     """A broker for as long as the context lasts; whatever a private one writes goes into `folder`.
+
+    Args:
+        environ: May name a broker, or ask for none.
+        folder: Made if it is needed.
+        local_url: The broker that may happen to run here.
+        install: Installs RabbitMQ, or raises CannotInstallError.
 
     Raises:
         RabbitNodeError: RabbitMQ is installed but does not start.
@@ -43,11 +53,11 @@ def broker(environ: Mapping[str, str], folder: Path) -> Iterator[Broker]:
         yield Broker(None, "none, as BROKER=embedded asks: both services run in one process")
     elif url := environ.get(VARIABLE):
         yield Broker(url, f"the one of {VARIABLE}")
-    elif usable(LOCAL_URL):
-        yield Broker(LOCAL_URL, f"the RabbitMQ on {LOCAL[0]}:{LOCAL[1]}")
+    elif usable(local_url):
+        yield Broker(local_url, f"the RabbitMQ on {BrokerTransport(local_url, name='make-run').location}")
     else:
         try:
-            install_rabbitmq()
+            install()
         except CannotInstallError as error:
             yield Broker(None, f"none: both services run in one process ({error})")
             return
@@ -60,10 +70,8 @@ def broker(environ: Mapping[str, str], folder: Path) -> Iterator[Broker]:
 
 
 def usable(url: str) -> bool:
-    """Whether RabbitMQ answers on localhost and lets the user of `url` in."""
-    with contextlib.suppress(OSError), socket.create_connection(LOCAL, timeout=1):
-        return asyncio.run(_lets_in(url))
-    return False
+    """Whether RabbitMQ is at `url` and lets its user in."""
+    return asyncio.run(_lets_in(url))
 
 
 async def _lets_in(url: str) -> bool:

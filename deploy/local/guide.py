@@ -9,7 +9,7 @@ def tell_sources(plan: Plan, found: Broker) -> None:
     nodes = sum(1 for _ in plan.inventory.nodes())
     sample = "a sample, " if plan.sample else ""
     print(f"broker     {found.told}")
-    print(f"inventory  {sample}{len(plan.inventory.sites)} sites, {nodes} nodes: {plan.settings.reference.ref_dir}")
+    print(f"inventory  {sample}{len(plan.inventory.sites)} sites, {nodes} nodes: {plan.ref_dir}")
     clouds = "simulated" if plan.simulated else ", ".join(sorted(plan.settings.availability.sites))
     print(f"clouds     {clouds}", flush=True)
 
@@ -17,7 +17,8 @@ def tell_sources(plan: Plan, found: Broker) -> None:
 def tell_what_to_try(plan: Plan) -> None:
     """Once everything answers."""
     api = plan.api_url + plan.settings.server.root_path
-    node = next(plan.inventory.nodes(), None)
+    polled = plan.settings.availability.sites
+    node = next((node for node in plan.inventory.nodes() if node.site_id in polled), None)
     worth_trying = [f"{api}/sites", f"'{api}/nodes/search?availability=available&limit=3'"]
     if node:
         worth_trying.append(f"{api}/sites/{node.site_id}/clusters/{node.cluster_id}/nodes/{node.uid}/availability")

@@ -2,9 +2,8 @@
 
 import json
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -12,10 +11,9 @@ from typing import Any, Final
 from api_service.adapters import git_repository
 from api_service.domain.inventory import Inventory, InventoryRefusedError
 from api_service.settings import load_settings
-from deploy.local.cloud import simulated_cloud
 from deploy.local.sample import write_sample
 from shared.logs import LogFormat
-from shared.settings import SharedSettings
+from shared.settings import CloudSettings, SharedSettings
 from sync_service.settings import load_settings as load_sync_settings
 
 LOOPBACK: Final = "127.0.0.1"
@@ -32,18 +30,19 @@ class Plan:
     """Everything that the services need but the broker.
 
     Attributes:
-        config: The settings as a file of their own.
-        environment: Of the services' processes.
-        simulated: Whether the sites' clouds are simulated.
-        sample: Whether the inventory is made up.
+        simulated: No site is configured, so the sites' clouds are to be simulated.
+        sample: The inventory was made up.
     """
 
     settings: SharedSettings
-    config: Path
-    environment: Mapping[str, str] = field(repr=False)
     inventory: Inventory = field(repr=False)
     simulated: bool
     sample: bool
+
+    @property
+    def ref_dir(self) -> Path:
+        """The inventory's folder."""
+        return self.settings.reference.ref_dir
 
     @property
     def api_url(self) -> str:
@@ -55,9 +54,24 @@ class Plan:
         """Where the sync service's probes answer."""
         return _url(self.settings.sync.host, self.settings.sync.port)
 
+    def with_clouds(self, clouds: Collection[str]) -> "Plan":
+        """The same with every site of the inventory polled that has a cloud of its name, and polled often."""
+        sites = {uid: site for uid, site in self.inventory.sites.items() if uid in clouds}
+        polled = {uid: CloudSettings(cloud=uid) for uid, site in sites.items() if any(site.nodes())}
+        flavors = {uid: CloudSettings(cloud=uid) for uid, site in sites.items() if site.flavors}
+        updates: dict[str, dict[str, Any]] = {
+            "availability": {**LIVELY, "sites": polled},
+            "flavor_availability": {"sites": flavors},
+        }
+        return replace(self, settings=_updated(self.settings, updates))
 
-def planned(stack: ExitStack, folder: Path, environ: Mapping[str, str]) -> Plan:
-    """Makes whatever is missing, in `folder` or for as long as `stack` lasts.
+    def write(self, path: Path) -> None:
+        """Writes the settings' file; the broker's address, a secret, goes by the environment."""
+        path.write_text("\n".join(_toml(self.settings)) + "\n")
+
+
+def planned(environ: Mapping[str, str], folder: Path) -> Plan:
+    """The settings of both services, and an inventory: a sample in `folder` unless there is one.
 
     Raises:
         PlanError: the inventory holds no site, or a port is taken.
@@ -68,20 +82,11 @@ def planned(stack: ExitStack, folder: Path, environ: Mapping[str, str]) -> Plan:
     # The default folder is used if somebody has cloned the real repository there.
     sample = "ref_dir" not in settings.reference.model_fields_set and not ref_dir.exists()
     if sample:
-        ref_dir = write_sample(folder / "repository", now=datetime.now(UTC))
+        ref_dir = write_sample(folder, now=datetime.now(UTC))
     inventory = _loaded(ref_dir)
-    updates: dict[str, dict[str, Any]] = {"reference": {"ref_dir": ref_dir.absolute()}}
-    environment = dict(environ)
+    settings = _updated(settings, {"reference": {"ref_dir": ref_dir.absolute()}})
     simulated = not (settings.availability.sites or settings.flavor_availability.sites)
-    if simulated:
-        cloud = stack.enter_context(simulated_cloud(inventory, folder))
-        updates["availability"] = {**LIVELY, "sites": cloud.sites}
-        updates["flavor_availability"] = {"sites": cloud.flavor_sites}
-        environment["OS_CLIENT_CONFIG_FILE"] = str(cloud.clouds_yaml)
-    settings = _updated(settings, updates)
-    config = folder / "config.toml"
-    config.write_text("\n".join(_toml(settings)))
-    return Plan(settings, config, environment, inventory, simulated, sample)
+    return Plan(settings, inventory, simulated, sample)
 
 
 def _addressed(environ: Mapping[str, str]) -> SharedSettings:
@@ -132,7 +137,6 @@ def _url(host: str, port: int) -> str:
 
 
 def _toml(settings: SharedSettings) -> Iterator[str]:
-    """The lines of the settings' file; the broker's address, a secret, goes by the environment."""
     for section, values in settings.model_dump(mode="json", exclude={"broker": {"url"}}).items():
         sites = values.pop("sites", {})
         yield from _table(section, values)

@@ -4,26 +4,31 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Final, TextIO
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self, TextIO
 
 STOP_SECONDS: Final = 10.0
+STEP_SECONDS: Final = 0.1
 TAIL_LINES: Final = 20
-COLOURS: Final = ("36", "35", "33", "32")
+
+
+class ProcessFailedError(Exception):
+    """A process ended by itself, or does not do in time what it should; tells its last lines."""
+
+    def __init__(self, process: "Process", reason: str) -> None:
+        super().__init__("\n".join([f"the process {process.name!r} {reason}; its last lines:", *process.tail]))
 
 
 class Process:
-    """A Python module that runs until it is stopped; left to itself it dies with us."""
-
-    started = 0
+    """A Python module that runs until its context is left; should we be killed, it ends too."""
 
     def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         """Starts `python -m ARGUMENTS` in a session of its own: Ctrl-C is for us, who stop it in its turn."""
         self.name = name
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
-        self._colour = COLOURS[Process.started % len(COLOURS)]
-        Process.started += 1
         leash = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         self._process = subprocess.Popen(
             [*leash, sys.executable, "-m", *arguments],
@@ -38,19 +43,12 @@ class Process:
         self._reader = threading.Thread(target=self._tell, args=(self._process.stdout,), daemon=True)
         self._reader.start()
 
-    @property
-    def status(self) -> int | None:
-        """Its exit status once it has ended."""
-        return self._process.poll()
+    def __enter__(self) -> Self:
+        return self
 
-    @property
-    def tail(self) -> list[str]:
-        """The last lines it said."""
-        self._reader.join(1)  # of a process that ended, they may still be on their way
-        return list(self._tail)
-
-    def stop(self) -> None:
-        """Asks it to end; after `STOP_SECONDS` it is killed."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS)
@@ -59,11 +57,41 @@ class Process:
             self._process.wait()
         self._reader.join(1)
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status once it has ended."""
+        return self._process.poll()
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines it said."""
+        if self.status is not None:
+            self._reader.join(1)  # they may still be on their way
+        return list(self._tail)
+
     def _tell(self, output: TextIO) -> None:
-        label = f"{self.name:<5}|"
-        if sys.stdout.isatty():
-            label = f"\x1b[{self._colour}m{label}\x1b[0m"
         with output:
             for line in output:
                 self._tail.append(line.rstrip("\n"))
-                print(label, line.rstrip("\n"), flush=True)
+                print(f"{self.name:<5}|", line.rstrip("\n"), flush=True)
+
+
+def wait_until(missing: Callable[[], str], processes: Sequence[Process], *, seconds: float = float("inf")) -> None:
+    """Returns once `missing` says that nothing is.
+
+    Raises:
+        ProcessFailedError: a process ended meanwhile, or something is missing after `seconds`: the last one's fault.
+    """
+    deadline = time.monotonic() + seconds
+    while what := missing():
+        for process in processes:
+            if process.status is not None:
+                raise ProcessFailedError(process, f"ended with status {process.status}")
+        if time.monotonic() > deadline:
+            raise ProcessFailedError(processes[-1], f"is not ready after {seconds:.0f} s: {what}")
+        time.sleep(STEP_SECONDS)

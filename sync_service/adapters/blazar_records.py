@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Annotated, Final, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.availability import FlavorSegment, Interval
 from sync_service.domain.judgement import Allocation, Host
@@ -59,7 +59,13 @@ def _utc(value: object) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-Id = Annotated[str, BeforeValidator(_text_of_number), Field(min_length=1, max_length=255)]
+def _text(value: str) -> str:
+    """JSON may hold half of a surrogate pair, which no message of ours could carry."""
+    value.encode()
+    return value
+
+
+Id = Annotated[str, BeforeValidator(_text_of_number), Field(min_length=1, max_length=255), AfterValidator(_text)]
 _ID: Final[TypeAdapter[str]] = TypeAdapter(Id)
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Time = Annotated[datetime, BeforeValidator(_utc)]
@@ -152,8 +158,8 @@ def _host(row: object) -> Host:
         return Host(_id(fields.get("id")), _id(fields.get("hypervisor_hostname")), unreadable=True)
 
 
-def allocations_of(answer: object) -> tuple[Allocation, ...]:
-    """Every row of the allocations.
+def allocations_of(answer: object, *, most: int = MAX_INTERVALS) -> tuple[Allocation, ...]:
+    """Every row of the allocations, with at most so many reservations together.
 
     Raises:
         SourceError: it is no list, or there are too many rows or reservations.
@@ -163,8 +169,8 @@ def allocations_of(answer: object) -> tuple[Allocation, ...]:
     for row in _rows(answer, "allocations"):
         allocations.append(allocation := _allocation(row))
         reservations += len(allocation.reservations)
-        if reservations > MAX_INTERVALS:
-            raise SourceError(f"more than {MAX_INTERVALS} reservations in the allocations")
+        if reservations > most:
+            raise SourceError(f"more than {most} reservations in the allocations")
     return tuple(allocations)
 
 
@@ -183,12 +189,13 @@ def _allocation(row: object) -> Allocation:
     return Allocation(record.resource_id, tuple(reservations), unreadable=unreadable)
 
 
-def capacity_of(answer: object, names: Mapping[str, str]) -> FlavorCapacity:
+def capacity_of(answer: object, names: Mapping[str, str], *, most: int = MAX_INTERVALS) -> FlavorCapacity:
     """The capacity of every flavor.
 
     Args:
         answer: The list of flavor instances.
         names: Nova's flavors, name by id; a flavor that Nova does not list is left out.
+        most: How many segments there may be, all flavors together.
 
     Raises:
         SourceError: it is no list, or there are too many rows or segments.
@@ -204,8 +211,8 @@ def capacity_of(answer: object, names: Mapping[str, str]) -> FlavorCapacity:
             continue
         if name := _id(names.get(record.flavor_id)):
             flavors[name] = segments
-    if sum(map(len, flavors.values())) > MAX_INTERVALS:
-        raise SourceError(f"more than {MAX_INTERVALS} segments in the flavor availability")
+    if sum(map(len, flavors.values())) > most:
+        raise SourceError(f"more than {most} segments in the flavor availability")
     return FlavorCapacity(flavors, unreadable)
 
 

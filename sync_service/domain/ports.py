@@ -23,8 +23,16 @@ class NotPublishedError(SourceError):
     """The site does not have what was asked for, and will not tomorrow."""
 
 
-class SiteSource(Protocol):
-    """A site's Blazar. Both methods raise `SourceError`, and may take for ever: the caller sets a limit."""
+class Source(Protocol):
+    """Where something is read. What reads raises `SourceError`, and may take for ever: the caller sets a limit."""
+
+    def close(self) -> None:
+        """Lets go of idle connections."""
+        ...
+
+
+class SiteSource(Source, Protocol):
+    """A site's Blazar."""
 
     async def hosts(self) -> Sequence[Host]:
         """Every host; costs the site seconds of work."""
@@ -48,7 +56,7 @@ class FlavorCapacity:
     unreadable: int = 0
 
 
-class FlavorsSource(Protocol):
+class FlavorsSource(Source, Protocol):
     """A site that tells how many instances of each flavor could run."""
 
     async def capacity(self, window: Interval) -> FlavorCapacity:
@@ -97,6 +105,23 @@ class Poller(Protocol):
     async def poll(self, turn: Turn) -> Outcome:
         """One poll: fetch, judge, publish."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a topic is polled, and how long a poll may take.
+
+    Attributes:
+        poll_interval: From the end of a good poll to the next.
+        error_backoff: From the end of a failed poll to the next.
+        timeout: A whole poll's, whatever hangs.
+        hosts_interval: How old the host list may grow; it costs a site seconds of work.
+    """
+
+    poll_interval: timedelta
+    error_backoff: timedelta
+    timeout: timedelta
+    hosts_interval: timedelta
 
 
 class PollResult(StrEnum):

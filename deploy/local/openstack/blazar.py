@@ -61,7 +61,7 @@ class Blazar:
         first = {"id": "v1.0", "status": "CURRENT", "links": [{"href": f"{base}/v1", "rel": "self"}]}
         second = {"id": "v2.0", "status": "DEPRECATED", "links": [{"href": f"{base}/v2", "rel": "self"}]}
         versions = [{**first, "min_version": "1.0", "max_version": "1.0"}, second]
-        return web.json_response({"versions": versions}, status=300)
+        return forms.answer({"versions": versions}, status=300)
 
     async def _hosts(self, request: web.Request) -> web.Response:
         self._require(request, "blazar:oshosts:get")

@@ -17,7 +17,7 @@ from deploy.local.openstack.nova import Nova
 from deploy.local.openstack.site import SimulatedSite
 from shared.availability import utc_now
 
-USER: Final = "somebody"
+USER: Final = "alice"
 ADMIN: Final = "admin"
 
 
@@ -113,14 +113,14 @@ class SimulatedCloud:
     def clouds_yaml(self) -> str:
         """The file by which clients find their way, to be written anew when a credential was renewed.
 
-        Clouds: `<site>`, whose catalog has that site only; `<site>-mr`, with every region; `<site>-password` and
+        Clouds: `<site>`, whose catalog has that site only; `<site>-mr`, with every region; `<site>-alice` and
         `<site>-admin`, who may make leases.
         """
         clouds: dict[str, object] = {}
         for site_id in self.sites:
             clouds[site_id] = self._by_credential(site_id, site_id)
             clouds[f"{site_id}-mr"] = self._by_credential(site_id, EVERYWHERE)
-            clouds[f"{site_id}-password"] = self._by_password(site_id, USER)
+            clouds[f"{site_id}-alice"] = self._by_password(site_id, USER)
             clouds[f"{site_id}-admin"] = self._by_password(site_id, ADMIN)
         return json.dumps({"clouds": clouds}, indent=2)  # JSON is YAML
 

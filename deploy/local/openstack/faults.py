@@ -1,6 +1,7 @@
 """What may go wrong between a client and a service: each fault stands in for an answer, or spoils one."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
@@ -87,9 +88,10 @@ def trickle(seconds: float) -> Fault:
         answer.content_length = len(body)
         await answer.prepare(request)
         step = max(1, len(body) // TRICKLE_STEPS)
-        for begin in range(0, len(body), step):
-            await answer.write(body[begin : begin + step])
-            await asyncio.sleep(seconds / TRICKLE_STEPS)
+        with contextlib.suppress(ConnectionError):  # whoever asked has given up
+            for begin in range(0, len(body), step):
+                await answer.write(body[begin : begin + step])
+                await asyncio.sleep(seconds / TRICKLE_STEPS)
         return answer
 
     return fault

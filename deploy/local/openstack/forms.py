@@ -1,5 +1,6 @@
 """The forms of Keystone's, Blazar's and Nova's answers, as recorded from real ones (`tests/data/openstack`)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -84,7 +85,7 @@ def allocation(host_id: str, leases: Sequence[Lease]) -> Document:
 def lease(each: Lease, now: datetime) -> Document:
     """A lease."""
     status = "PENDING" if now < each.during.start else "ACTIVE" if now < each.during.end else "TERMINATED"
-    created = {"created_at": stamp(each.created_at), "updated_at": None}
+    created = {"created_at": stamp(each.created_at), "updated_at": stamp(each.created_at)}
     start, end = naive(each.during.start), naive(each.during.end)
     return {
         "id": each.id,
@@ -122,6 +123,7 @@ def lease(each: Lease, now: datetime) -> Document:
                 "time": time,
                 "status": "UNDONE",
                 **created,
+                "updated_at": None,
             }
             for event_type, time in (("start_lease", start), ("end_lease", end), ("before_end_lease", start))
         ],
@@ -163,10 +165,16 @@ def nova_flavor(flavor: Flavor) -> Document:
     }
 
 
+def answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """JSON, or nothing where there is nothing to say."""
+    content = b"" if body is None else json.dumps(body).encode()
+    return web.Response(body=content, status=status, content_type="application/json", headers=headers)
+
+
 def blazar_answer(body: object, *, status: int = 200) -> web.Response:
     """An answer of Blazar's own, past Keystone's middleware."""
     headers = {"OpenStack-API-Version": "reservation 1.0", "Vary": "OpenStack-API-Version", **request_id()}
-    return web.json_response(body, status=status, headers=headers)
+    return answer(body, status=status, headers=headers)
 
 
 def blazar_error(status: int, message: str, name: int | str | None = None) -> web.Response:
@@ -182,19 +190,19 @@ def internal_error() -> web.Response:
 
 def no_route() -> web.Response:
     """What Blazar says of a path that it does not have."""
-    return web.json_response({"error": 404, "error_message": NO_ROUTE}, status=404, headers=request_id())
+    return answer({"error": 404, "error_message": NO_ROUTE}, status=404, headers=request_id())
 
 
 def unauthenticated(identity_url: str) -> web.Response:
     """What Keystone's middleware says, in front of Blazar and Nova, of a token that is missing, wrong or over."""
     error = {"code": 401, "title": "Unauthorized", "message": REQUIRES_AUTHENTICATION}
     headers = {"WWW-Authenticate": f'Keystone uri="{identity_url}"'}
-    return web.json_response({"error": error}, status=401, headers=headers)
+    return answer({"error": error}, status=401, headers=headers)
 
 
 def keystone_answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """An answer of Keystone."""
-    return web.json_response(body, status=status, headers={"Vary": "X-Auth-Token", **request_id(), **(headers or {})})
+    return answer(body, status=status, headers={"Vary": "X-Auth-Token", **request_id(), **(headers or {})})
 
 
 def keystone_error(status: int, message: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -25,23 +25,23 @@ class Nova:
         app.router.add_get(f"{PATH}/v2.1/flavors/{{flavor_id}}", self._flavor)
 
     async def _versions(self, request: web.Request) -> web.Response:
-        return web.json_response({"versions": [_described(request)]}, headers=forms.request_id())
+        return forms.answer({"versions": [_described(request)]})
 
     async def _version(self, request: web.Request) -> web.Response:
-        return web.json_response({"version": _described(request)}, headers=forms.request_id())
+        return forms.answer({"version": _described(request)})
 
     async def _flavors(self, request: web.Request) -> web.Response:
         """One page holds all of them: what comes after a marker is empty."""
         flavors = () if "marker" in request.query else self._site.flavors or ()
-        return web.json_response({"flavors": [forms.nova_flavor(each) for each in flavors]}, headers=forms.request_id())
+        return forms.answer({"flavors": [forms.nova_flavor(each) for each in flavors]})
 
     async def _flavor(self, request: web.Request) -> web.Response:
         wanted = request.match_info["flavor_id"]
         for flavor in self._site.flavors or ():
             if flavor.id == wanted:
-                return web.json_response({"flavor": forms.nova_flavor(flavor)}, headers=forms.request_id())
+                return forms.answer({"flavor": forms.nova_flavor(flavor)})
         fault = {"code": 404, "message": f"Flavor {wanted} could not be found."}
-        return web.json_response({"itemNotFound": fault}, status=404, headers=forms.request_id())
+        return forms.answer({"itemNotFound": fault}, status=404)
 
 
 def _described(request: web.Request) -> forms.Document:

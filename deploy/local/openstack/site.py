@@ -13,6 +13,9 @@ from shared.availability import Interval, utc_now
 PEOPLE: Final = tuple(f"nobody-{number:02d}@example.invalid" for number in range(1, 41))
 """Whose names must never leave the sync service; nobody bears them."""
 
+CAPABILITIES: Final = 5
+"""Beside what a node is; a real host has some 60."""
+
 
 class NoSuchThingError(Exception):
     """An id that the site does not have."""
@@ -108,6 +111,7 @@ class SimulatedSite:
         host = Host(host_id or str(next(self._numbers)), hostname, self.now())
         if hostname is not None:
             host.capabilities |= {"uid": hostname, "node_type": "compute_simulated", "node_name": f"node{host.id}"}
+            host.capabilities |= {f"prop.{number:02d}": f"value-{number}" for number in range(1, CAPABILITIES + 1)}
         self.hosts[host.id] = host
         self._update(host, columns)
         return host

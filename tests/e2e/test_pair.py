@@ -1,0 +1,199 @@
+"""The two services as users run them: processes, a real broker, HTTP."""
+
+import asyncio
+import json
+import signal
+import time
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+from shared.availability import utc_now
+from tests.e2e.cloud import FAULTS
+from tests.e2e.world import Service, World
+from tests.eventually import until, until_answered
+from tests.repositories import GPU_NODE, HASWELL_NODE, TACC_NODES
+
+NODE = f"/{TACC_NODES}/{GPU_NODE}"
+HOUR = timedelta(hours=1)
+
+
+async def state_of(world: World, api: Service, node: str = NODE) -> str:
+    body = await world.get(api, f"{node}/availability")
+    return str(body["availability"]) if body else "none"
+
+
+async def until_state(world: World, api: Service, state: str, node: str = NODE) -> None:
+    async def reached() -> bool:
+        return await state_of(world, api, node) == state
+
+    await until_answered(reached)
+
+
+async def test_a_lease_is_seen_on_every_replica_after_the_next_poll_and_so_is_its_end(world: World) -> None:
+    first, second, _ = await asyncio.gather(world.api(), world.api(), world.sync())
+    for api in (first, second):
+        await until_state(world, api, "available")
+    lease = await world.cloud.book("tacc", GPU_NODE, utc_now() - HOUR, utc_now() + HOUR)
+    for api in (first, second):
+        await until_state(world, api, "reserved")
+    await world.cloud.cancel("tacc", lease)
+    for api in (first, second):
+        await until_state(world, api, "available")
+
+
+async def test_killing_the_sync_service_changes_nothing_but_the_age_and_a_fresh_replica_has_everything(
+    world: World,
+) -> None:
+    await world.cloud.book("tacc", GPU_NODE, utc_now() - HOUR, utc_now() + HOUR)
+    api, sync = await asyncio.gather(world.api(), world.sync())
+    await world.until_synced(api, "tacc", "uc")
+    await until_state(world, api, "reserved")
+    sync.kill()
+    before = await everything(world, api)
+    fresh = await world.api()
+
+    async def stale() -> bool:
+        return bool((await world.get(fresh, f"{NODE}/availability"))["stale"])
+
+    await until_answered(stale)
+    for replica in (api, fresh):
+        assert await everything(world, replica) == before
+
+
+async def everything(world: World, api: Service) -> dict[str, Any]:
+    """What a search tells of every node, less what changes with time alone."""
+    items = (await world.get(api, "/nodes/search"))["items"]
+    return {item["uid"]: {key: value for key, value in item.items() if key != "stale"} for item in items}
+
+
+async def test_a_fault_of_a_site_leaves_its_last_good_state_with_its_age_and_the_other_sites_alone(
+    world: World,
+) -> None:
+    await world.cloud.book("tacc", GPU_NODE, utc_now() - HOUR, utc_now() + HOUR)
+    api, sync = await asyncio.gather(world.api(), world.sync())
+    await world.until_synced(api, "tacc", "uc")
+    await until_state(world, api, "reserved")
+
+    async def is_stale(*, expected: bool) -> bool:
+        return (await world.get(api, "/sites/tacc/availability"))["stale"] is expected
+
+    for number, fault in enumerate(FAULTS, 1):
+        await world.cloud.break_with("tacc", fault)
+        await until(lambda number=number: events(sync)["site unreachable"] == number)
+        await until_answered(lambda: is_stale(expected=True))
+        assert await state_of(world, api) == "reserved", fault
+        assert await world.age(api, "uc") < await world.age(api, "tacc"), fault
+        await world.cloud.mend("tacc")
+        await until_answered(lambda: is_stale(expected=False))
+        told = events(sync)
+        assert told["site unreachable"] == told["site recovered"] == number, fault
+
+
+def events(service: Service) -> Counter[str]:
+    return Counter(str(line["event"]) for line in service.lines() if line.get("site_id") == "tacc")
+
+
+async def test_maintenance_and_what_blazar_does_not_list_are_never_shown_as_free(world: World) -> None:
+    await world.cloud.set_reservable("tacc", GPU_NODE, reservable=False)
+    api, _ = await asyncio.gather(world.api(), world.sync())
+    await until_state(world, api, "maintenance")
+    window = "start=2030-01-01&end=2030-01-02"
+    found = {item["uid"] for item in (await world.get(api, f"/nodes/search?site_id=tacc&{window}"))["items"]}
+    assert GPU_NODE not in found
+    assert HASWELL_NODE in found
+
+
+async def test_flavors_are_published_over_time(world: World) -> None:
+    api, _ = await asyncio.gather(world.api(), world.sync())
+    body = await until_answered(lambda: world.get(api, "/sites/kvm/flavors/m1.large/availability"))
+    assert body["availability"]
+    assert all(0 <= each["available"] <= each["total"] for each in body["availability"])
+    ends = [each["end"] for each in body["availability"][:-1]]
+    assert ends == [each["start"] for each in body["availability"][1:]]
+
+
+async def test_every_link_that_can_be_reached_from_the_root_answers(world: World) -> None:
+    api, _ = await asyncio.gather(world.api(), world.sync())
+    await world.until_synced(api, "tacc", "uc")
+    waiting, seen, wrong = [("/", "self")], set[str](), []
+    while waiting:
+        href, rel = waiting.pop()
+        if href in seen:
+            continue
+        seen.add(href)
+        async with world.http.get(api.url + href) as response:
+            if response.status != 200 and not (rel == "availability" and response.status in (404, 503)):
+                wrong.append((href, rel, response.status))
+            if response.content_type == "application/json":
+                waiting += links_in(await response.json())
+    assert not wrong
+    assert len(seen) > 100
+
+
+def links_in(body: Any) -> list[tuple[str, str]]:
+    if isinstance(body, dict):
+        own = [(str(link["href"]), str(link["rel"])) for link in body.get("links", ()) if isinstance(link, dict)]
+        return own + [found for value in body.values() for found in links_in(value)]
+    return [found for value in body for found in links_in(value)] if isinstance(body, list) else []
+
+
+async def test_no_secret_and_nobodys_name_is_in_any_log_or_answer(world: World) -> None:
+    await world.cloud.book("tacc", GPU_NODE, utc_now() - HOUR, utc_now() + HOUR)
+    api, sync = await asyncio.gather(world.api("--debug"), world.sync("--debug"))
+    await world.until_synced(api, "tacc", "uc")
+    await until_state(world, api, "reserved")
+    await world.cloud.break_with("tacc", "500")
+    await until(lambda: events(sync)["site unreachable"] == 1)
+    said = [service.log.read_text() for service in (api, sync)]
+    for path in (f"{NODE}/availability", "/nodes/search", "/status", "/metrics"):
+        async with world.http.get(api.url + path) as response:
+            said.append(await response.text())
+    for path in ("/status", "/metrics"):
+        async with world.http.get(sync.url + path) as response:
+            said.append(await response.text())
+    assert len(world.cloud.secrets) > 3
+    for secret in (*world.cloud.secrets, "guest:guest"):
+        assert not [text for text in said if secret in text], secret
+
+
+async def test_both_stop_within_five_seconds_even_while_a_poll_hangs(world: World) -> None:
+    api, sync = await asyncio.gather(world.api(), world.sync())
+    await world.until_synced(api, "tacc")
+    await world.cloud.break_with("tacc", "hang")
+    await until(lambda: events(sync)["site unreachable"] == 1)
+    began = time.monotonic()
+    for service in (api, sync):
+        service.process.send_signal(signal.SIGTERM)
+    for service in (api, sync):
+        assert service.process.wait(5) == 0
+    assert time.monotonic() - began < 5
+
+
+async def test_the_two_replicas_of_the_sync_service_share_the_sites_and_one_takes_over_from_the_other(
+    world: World,
+) -> None:
+    api, first, second = await asyncio.gather(world.api(), world.sync(), world.sync())
+    await world.until_synced(api, "tacc", "uc")
+    await world.until_polled_again(api, "tacc")
+    first.kill()
+    for site_id in ("tacc", "uc"):
+        await world.until_polled_again(api, site_id)
+    assert second.process.poll() is None
+
+
+async def test_each_service_listens_without_a_broker_and_is_not_ready(world: World) -> None:
+    world.broker_url = "amqp://guest:guest@127.0.0.1:1/"
+    api = world._start("api_service")
+
+    async def alive() -> bool:
+        try:
+            return await world.get(api, "/healthz") is not None
+        except OSError:
+            return False
+
+    await until_answered(alive)
+    assert await world.get(api, "/readyz") is None
+    assert (await until_answered(lambda: world.get(api, NODE)))["uid"] == GPU_NODE
+    assert (await world.get(api, "/nodes/search?availability=available"))["items"] == []
+    assert json.dumps(await world.get(api, "/status")).count("guest:guest") == 0

@@ -1,0 +1,192 @@
+"""Both services as processes, with a broker, a repository and a cloud of their own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import ClientSession, ClientTimeout
+
+from deploy.local.rabbitmq import RabbitNode
+from tests.e2e.cloud import Cloud
+from tests.eventually import until_answered
+from tests.repositories import GitRepository
+
+POLL_SECONDS = 0.5
+STOP_SECONDS = 8
+PROJECT = Path(__file__).parents[2]
+
+
+@dataclass
+class Service:
+    """One process of a service, and its log."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        self.process.send_signal(number)
+        if number is not signal.SIGSTOP:
+            self.process.wait(STOP_SECONDS)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What it logged."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+
+
+@dataclass
+class World:
+    """Starts what a test asks for, and stops all of it at the end."""
+
+    cloud: Cloud
+    repository: GitRepository
+    broker_url: str
+    folder: Path
+    poll_seconds: float = POLL_SECONDS
+    services: list[Service] = field(default_factory=list)
+    more: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    async def __aenter__(self) -> Self:
+        self.http = ClientSession(timeout=ClientTimeout(total=20))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.config = self.folder / "config.toml"
+        self.config.write_text(self._config())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.http.close()
+        for service in self.services:
+            # A frozen one would never hear.
+            service.process.send_signal(signal.SIGCONT)
+            service.process.terminate()
+        for service in self.services:
+            try:
+                service.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                service.process.kill()
+                service.process.wait()
+
+    async def api(self, *arguments: str) -> Service:
+        """A replica of the API service that is ready."""
+        service = self._start("api_service", *arguments)
+        await until_answered(lambda: self._ready(service), within=30)
+        return service
+
+    async def sync(self, *arguments: str) -> Service:
+        """A replica of the sync service that listens."""
+        service = self._start("sync_service", *arguments)
+        await until_answered(lambda: self._ready(service), within=30)
+        return service
+
+    async def get(self, service: Service, path: str) -> Any:
+        """What a resource answers; None unless it is 200."""
+        async with self.http.get(service.url + path) as response:
+            return await response.json(content_type=None) if response.status == 200 else None
+
+    async def age(self, service: Service, site_id: str) -> float:
+        """Seconds since the last poll of a site that this replica knows of."""
+        sites = (await self.get(service, "/status"))["sites"]
+        return next(float(site["age_seconds"]) for site in sites if site["site_id"] == site_id)
+
+    async def until_synced(self, service: Service, *site_ids: str) -> None:
+        async def synced() -> bool:
+            known = [await self.get(service, f"/sites/{site_id}/availability") for site_id in site_ids]
+            return None not in known
+
+        await until_answered(synced, within=30)
+
+    async def until_polled_again(self, service: Service, site_id: str) -> None:
+        """Until a poll that began after this moment has arrived."""
+        await until_answered(lambda: self._generation(service, site_id))
+        before = await self._generation(service, site_id)
+
+        async def later() -> bool:
+            return await self._generation(service, site_id) > before
+
+        await until_answered(later)
+        before = await self._generation(service, site_id)
+        await until_answered(later)
+
+    async def _generation(self, service: Service, site_id: str) -> int:
+        sites = (await self.get(service, "/status"))["sites"]
+        return next((int(site["generation"] or 0) for site in sites if site["site_id"] == site_id), 0)
+
+    async def _ready(self, service: Service) -> bool:
+        assert service.process.poll() is None, service.log.read_text()
+        with suppress(OSError):
+            return await self.get(service, "/readyz") is not None
+        return False
+
+    def _start(self, module: str, *arguments: str) -> Service:
+        port = _free_port()
+        log = self.folder / f"{module}-{len(self.services)}.log"
+        environment = {
+            **os.environ,
+            "OS_CLIENT_CONFIG_FILE": str(self.cloud.clouds_yaml),
+            "REFERENCE_API_BROKER_URL": self.broker_url,
+            "REFERENCE_API_PORT" if module == "api_service" else "REFERENCE_SYNC_PORT": str(port),
+        }
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", module, "--config", str(self.config), *arguments],
+                cwd=PROJECT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self.services.append(Service(process, log, f"http://127.0.0.1:{port}"))
+        return self.services[-1]
+
+    def _config(self) -> str:
+        sites = "\n".join(
+            f'[availability.sites.{site_id}]\ncloud = "{site_id}"'
+            for site_id in self.cloud.site_ids
+            if site_id != "kvm"
+        )
+        return f"""
+            [server]
+            host = "127.0.0.1"
+            [sync]
+            host = "127.0.0.1"
+            [log]
+            format = "json"
+            [reference]
+            ref_dir = "{self.repository.data}"
+            reload_interval_seconds = 0.2
+            [availability]
+            poll_interval_seconds = {self.poll_seconds}
+            error_backoff_seconds = {self.poll_seconds}
+            hosts_interval_seconds = {self.poll_seconds}
+            site_timeout_seconds = 2
+            [flavor_availability.sites.kvm]
+            cloud = "kvm"
+            {sites}
+        """
+
+
+def add_vhost(node: RabbitNode, name: str) -> str:
+    """A part of the broker where no other test's queues are; returns its URL."""
+    user, everything = '<<"guest">>', '<<".*">>'
+    node.control(
+        "eval",
+        f'rabbit_vhost:add(<<"{name}">>, {user}), rabbit_auth_backend_internal:set_permissions('
+        f'{user}, <<"{name}">>, {everything}, {everything}, {everything}, {user}).',
+    )
+    return f"amqp://guest:guest@127.0.0.1:{node.port}/{name}"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])

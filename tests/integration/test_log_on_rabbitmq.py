@@ -1,0 +1,220 @@
+"""Both sides of the log, on a real broker that misbehaves."""
+
+import asyncio
+from datetime import timedelta
+
+import aio_pika
+from structlog.testing import capture_logs
+
+from deploy.local.rabbitmq import RabbitNode
+from shared.broker import BrokerTransport
+from shared.messages import encode
+from shared.topology import DEAD_QUEUE, EXCHANGE, JobQueueType, Topic, poll_arguments
+from shared.transport import SessionLostError
+from tests.eventually import running, until
+from tests.integration.replicas import INTERVAL, Reader, Writer
+from tests.rabbitmq import FIRST_STREAM_SECONDS, restarted, transport, unique_topic
+from tests.snapshots import site
+from tests.tcp_proxy import TcpProxy
+
+SECOND = timedelta(seconds=1)
+
+
+async def test_a_killed_broker_comes_back_with_its_state_and_so_do_reader_and_poller(
+    rabbitmq: RabbitNode, topic: Topic
+) -> None:
+    reader, writer = Reader(transport(rabbitmq), topic), Writer(transport(rabbitmq), topic)
+    async with running(reader.feed.run(), writer.tokens.run()):
+        await until(lambda: reader.generation >= 3)
+        rabbitmq.kill()
+        await until(lambda: not (reader.feed.connected or writer.tokens.connected))
+        known = reader.generation
+        fresh = Reader(transport(rabbitmq), topic)  # begins without a broker
+        async with running(fresh.feed.run()):
+            await asyncio.sleep(0.5)
+            assert not fresh.feed.ready
+            await restarted(rabbitmq)
+            await until(lambda: fresh.generation >= known)
+            await until(lambda: min(fresh.generation, reader.generation) >= known + 3)
+            assert fresh.feed.ready
+    async with running((alone := Reader(transport(rabbitmq), topic)).feed.run()):
+        await until(lambda: alone.generation == writer.poller.published)
+
+
+async def test_a_stream_that_was_wiped_is_reborn_and_believed(rabbitmq: RabbitNode, topic: Topic) -> None:
+    reader, writer = Reader(transport(rabbitmq), topic), Writer(transport(rabbitmq), topic)
+    async with transport(rabbitmq).session("old") as session:
+        await session.declare([topic])
+        for generation in (10**6, 10**6 + 1):
+            await session.publish(topic, encode(site(topic.site_id, generation), source="/test"))
+    async with running(reader.feed.run()):
+        await until(lambda: reader.generation == 10**6 + 1)
+        rabbitmq.kill()
+        rabbitmq.wipe()
+        await restarted(rabbitmq)
+        async with running(writer.tokens.run()):
+            await until(lambda: 0 < reader.generation < 1000)
+            assert writer.poller.follows[0] is None
+            await asyncio.sleep(FIRST_STREAM_SECONDS)  # the next test may kill it
+
+
+async def test_a_memory_alarm_ends_the_writers_session_and_leaves_the_readers_alone(
+    rabbitmq: RabbitNode, topic: Topic
+) -> None:
+    reader = Reader(transport(rabbitmq), topic)
+    writer = Writer(transport(rabbitmq, patience=1.5 * SECOND), topic)
+    async with running(reader.feed.run(), writer.tokens.run()):
+        await until(lambda: reader.generation >= 2)
+        rabbitmq.control("set_vm_memory_high_watermark", "0.00000001")
+        try:
+            await until(lambda: writer.tokens.last_loss is not None)
+            known = reader.generation
+            await until(lambda: len(writer.poller.turns) > writer.poller.published + 1)
+            assert reader.feed.connected
+            assert reader.feed.last_loss is None
+            assert reader.generation == known
+        finally:
+            rabbitmq.control("set_vm_memory_high_watermark", "0.6")
+        await until(lambda: reader.generation >= known + 3)
+
+
+async def test_two_pollers_share_the_sites_and_a_dead_ones_token_goes_to_the_other_at_once(
+    rabbitmq: RabbitNode, wire: TcpProxy
+) -> None:
+    topics = [unique_topic() for _ in range(8)]
+    dying = Writer(BrokerTransport(wire.url, name="dying"), *topics)
+    survivor = Writer(transport(rabbitmq), *topics)
+    async with running(dying.tokens.run(), survivor.tokens.run()):
+        await until(lambda: min(len(dying.poller.turns), len(survivor.poller.turns)) > 16)
+        assert set(dying.poller.topics + survivor.poller.topics) == set(topics)
+        dying.poller.takes = 3600
+        await until(lambda: dying.tokens.held)
+        held = set(dying.tokens.held)
+        before = survivor.poller.topics
+        wire.hang()  # new connections get nowhere
+        wire.cut()
+        await until(lambda: all(survivor.poller.topics[each] > before[each] for each in held), within=2)
+
+
+async def test_a_frozen_pollers_token_goes_to_another_and_what_it_writes_on_waking_is_lost(
+    rabbitmq: RabbitNode, wire: TcpProxy, topic: Topic
+) -> None:
+    frozen = Writer(BrokerTransport(wire.url, name="frozen", heartbeat=SECOND), topic, takes=0.3)
+    other, reader = Writer(transport(rabbitmq), topic), Reader(transport(rabbitmq), topic)
+    async with running(frozen.tokens.run(), reader.feed.run()):
+        await until(lambda: frozen.poller.published >= 2 and frozen.poller.running)
+        wire.hang()
+        async with running(other.tokens.run()):
+            await until(lambda: other.poller.published >= 3)
+            wire.flow()
+            await until(lambda: frozen.tokens.last_loss is not None)
+            known = other.poller.published + frozen.poller.published
+            await until(lambda: reader.generation > known + 3)
+            counts = {str(fate): count for fate, count in reader.feed.counts.items()}
+    assert counts["late"] <= 1  # polls of a site overlap by at most one for each fault
+    assert counts["poison"] == 0
+
+
+async def test_a_token_that_somebody_purged_is_made_anew(rabbitmq: RabbitNode, topic: Topic) -> None:
+    writer = Writer(transport(rabbitmq), topic)
+    with capture_logs() as logs:
+        async with running(writer.tokens.run()):
+            await until(lambda: writer.poller.published >= 1)
+            writer.poller.next_in = timedelta(hours=1)
+            polled = len(writer.poller.turns)
+            await until(lambda: len(writer.poller.turns) > polled)
+            await until(lambda: not writer.tokens.held)
+            polled = len(writer.poller.turns)
+            writer.poller.next_in = INTERVAL
+            async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+                queue = await channel.get_queue(topic.wait_queue(JobQueueType.CLASSIC))
+                await queue.purge()
+            await until(lambda: len(writer.poller.turns) > polled + 1)
+    assert "poll token lost" in [line["event"] for line in logs]
+
+
+async def test_an_unroutable_snapshot_is_not_taken_for_published(rabbitmq: RabbitNode, topic: Topic) -> None:
+    reader, writer = Reader(transport(rabbitmq), topic), Writer(transport(rabbitmq), topic)
+    async with running(reader.feed.run(), writer.tokens.run()):
+        await until(lambda: reader.generation >= 2)
+        published = writer.poller.published
+        async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+            stream = await channel.get_queue(topic.stream, ensure=False)
+            await stream.unbind(EXCHANGE, topic.routing_key)
+        await until(lambda: "could not route" in (writer.tokens.last_loss or ""))
+        assert writer.poller.published <= published + 1
+        await until(lambda: reader.generation >= published + 3)  # bound again by the next session
+    assert reader.generation == writer.poller.published
+
+
+async def test_a_stream_that_somebody_deleted_is_declared_anew(rabbitmq: RabbitNode, topic: Topic) -> None:
+    reader, writer = Reader(transport(rabbitmq), topic), Writer(transport(rabbitmq), topic)
+    async with running(reader.feed.run(), writer.tokens.run()):
+        await until(lambda: reader.generation >= 2)
+        async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+            await channel.queue_delete(topic.stream)
+        await until(lambda: None not in (reader.feed.last_loss, writer.tokens.last_loss))
+        known = reader.generation
+        await until(lambda: reader.generation > known)
+
+
+async def test_poison_reaches_the_dead_letter_queue_with_where_and_why(rabbitmq: RabbitNode, topic: Topic) -> None:
+    reader = Reader(transport(rabbitmq), topic)
+    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+        async with transport(rabbitmq).session("test") as session:
+            await session.declare([topic])
+        dead = await channel.get_queue(DEAD_QUEUE, ensure=False)
+        await dead.purge()
+        exchange = await channel.get_exchange(EXCHANGE, ensure=False)
+        odd = aio_pika.Message(b"\xff", headers={"list": [1], "table": {"a": 1}, "none": None, "long": "x" * 60_000})
+        await exchange.publish(odd, topic.routing_key)
+        async with running(reader.feed.run()):
+            await until(lambda: sum(reader.feed.counts.values()) == 1)
+            async with asyncio.timeout(5):
+                while (buried := await dead.get(no_ack=True, fail=False)) is None:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+    assert buried.body == b"\xff"
+    assert buried.headers == {"x-stream": topic.stream, "x-offset": 0, "x-error": "not a CloudEvent 1.0"}
+
+
+async def test_a_queue_with_other_arguments_is_told_once_and_leads_to_no_hot_loop(
+    rabbitmq: RabbitNode, topic: Topic
+) -> None:
+    kind = JobQueueType.CLASSIC
+    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+        wrong = {**poll_arguments(kind), "x-max-length": 7}
+        await channel.declare_queue(topic.poll_queue(kind), durable=True, arguments=dict(wrong))
+    writer = Writer(transport(rabbitmq), topic)
+    with capture_logs() as logs:
+        async with running(writer.tokens.run()):
+            await until(lambda: writer.tokens.last_loss)
+            await asyncio.sleep(2)
+    (told,) = logs
+    assert (told["event"], told["log_level"]) == ("broker topology mismatch", "error")
+    assert "x-max-length" in told["reason"]
+    assert topic.poll_queue(kind) in told["reason"]
+    assert not writer.tokens.connected
+
+
+async def test_quorum_queues_carry_tokens_too(rabbitmq: RabbitNode, topic: Topic) -> None:
+    quorum = BrokerTransport(rabbitmq.url, name="quorum", job_queue_type=JobQueueType.QUORUM)
+    writer = Writer(quorum, topic)
+    async with running(writer.tokens.run()):
+        await until(lambda: writer.poller.published >= 3)
+        async with quorum.session("second") as session:
+            taken = [await session.schedule(topic, b"", delay=timedelta(hours=1)) for _ in range(3)]
+    assert taken.count(True) <= 1
+
+
+async def test_a_session_refused_for_its_password_does_not_repeat_it(rabbitmq: RabbitNode) -> None:
+    secret = "s3cret-pass"
+    subject = BrokerTransport(f"amqp://somebody:{secret}@127.0.0.1:{rabbitmq.port}/vhost?name=x", name="test")
+    try:
+        async with subject.session("test"):
+            raise AssertionError("the broker let us in")
+    except SessionLostError as loss:
+        told = f"{loss!r} {loss.__cause__!r} {loss.__context__ if not loss.__suppress_context__ else None!r}"
+    assert "ACCESS_REFUSED" in told
+    assert secret not in told
+    assert "amqp://" not in told
+    assert subject.location == f"127.0.0.1:{rabbitmq.port}"
