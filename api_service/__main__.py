@@ -8,6 +8,7 @@ import uvloop
 from aiohttp import web
 
 from api_service.app import create_app
+from api_service.http.problems import MAX_LINE_BYTES
 from api_service.settings import load_settings
 from shared.logs import configure_logging
 
@@ -27,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         access_log=None,
         print=None,
         shutdown_timeout=SHUTDOWN_SECONDS,
+        max_line_size=MAX_LINE_BYTES,
     )
 
 

@@ -5,6 +5,7 @@ were pending across a reconnect can hang.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,11 +24,13 @@ from shared.transport import SessionLostError
 CLOSE_SECONDS: Final = 2.8
 DEFAULT_PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
+for library in ("aiormq", "aio_pika"):
+    # They repeat the broker's URL, and say at every attempt what `shared.sessions` says once.
+    logging.getLogger(library).setLevel(logging.CRITICAL)
+
 
 class BrokerTransport:
     """Makes sessions with one RabbitMQ broker or cluster, 3.10 or later."""
-
-    silence: Final = timedelta(seconds=2)
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class BrokerTransport:
         job_queue_type: JobQueueType = JobQueueType.CLASSIC,
         heartbeat: timedelta = timedelta(seconds=8),
         patience: timedelta = timedelta(seconds=10),
+        silence: timedelta = timedelta(seconds=2),
     ) -> None:
         """Connects to nothing yet.
 
@@ -46,6 +50,7 @@ class BrokerTransport:
             job_queue_type: Part of the names of the queues of poll tokens.
             heartbeat: A frozen peer is found after two to three of these; whole seconds.
             patience: How long the broker may take to answer anything.
+            silence: How long a stream must say nothing to a new follower to count as empty.
 
         Raises:
             ValueError: the URL cannot be read; the message does not repeat it.
@@ -55,6 +60,7 @@ class BrokerTransport:
         self._job_queue_type = job_queue_type
         self._heartbeat = round(heartbeat.total_seconds())
         self._patience = patience.total_seconds()
+        self.silence = silence
         self.location = _location(self._url.get_secret_value())
 
     @asynccontextmanager

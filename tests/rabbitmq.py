@@ -14,6 +14,8 @@ from tests.eventually import until
 FIRST_STREAM_SECONDS = 2.0
 """RabbitMQ killed within 0.8 s of the first stream ever declared on it loses that stream for good."""
 
+SILENCE = timedelta(milliseconds=300)
+
 
 def started_node(directory: Path) -> RabbitNode:
     """A node that answers and may be killed at any time."""
@@ -42,7 +44,7 @@ def transport(
     heartbeat: timedelta = timedelta(seconds=5),
     patience: timedelta = timedelta(seconds=10),
 ) -> BrokerTransport:
-    return BrokerTransport(node.url, name=name, heartbeat=heartbeat, patience=patience)
+    return BrokerTransport(node.url, name=name, heartbeat=heartbeat, patience=patience, silence=SILENCE)
 
 
 def unique_topic(subject: Subject = Subject.SITE) -> Topic:

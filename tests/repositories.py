@@ -80,8 +80,8 @@ class GitRepository:
         command = ["git", "-C", str(self.folder), "-c", "protocol.file.allow=always", *arguments]
         environment = {**_ENVIRONMENT, "HOME": str(self.folder), **(more or {})}
         done = subprocess.run(command, input=stdin, env=environment, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+        return done.stdout.decode(errors="replace")
 
     def commit(self, message: str, *, at: int | None = None) -> str:
         """Commits the work tree whole, at an epoch second, and returns the sha."""

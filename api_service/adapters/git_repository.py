@@ -153,7 +153,7 @@ def _inventory(tracked: _Tracked, commit: pygit2.Commit, history: History) -> In
 
 
 def _folder(repository: pygit2.Repository, tree: pygit2.Tree) -> Folder:
-    return Folder(lambda: ((_decoded(each.raw_name or b""), _entry(repository, each)) for each in tree))
+    return Folder(lambda: ((_name(each.raw_name or b""), _entry(repository, each)) for each in tree))
 
 
 def _entry(repository: pygit2.Repository, found: pygit2.Object) -> Entry:
@@ -218,14 +218,14 @@ def _differing(one: pygit2.Object | None, other: pygit2.Object | None) -> Iterat
 
 def _lineage(raw_path: bytes) -> frozenset[str]:
     """A path and all the folders it is in."""
-    return frozenset({ROOT_PATH, *accumulate(_decoded(raw_path).split("/"), "{}/{}".format)})
+    return frozenset({ROOT_PATH, *accumulate(_name(raw_path).split("/"), "{}/{}".format)})
 
 
 def _version(commit: pygit2.Commit, known: Container[str]) -> Version:
     parents = tuple(uid for uid in map(str, commit.parent_ids) if uid in known)
-    lines = _decoded(commit.raw_message[:_MAX_MESSAGE_BYTES]).split("\n")
+    lines = _text(commit.raw_message[:_MAX_MESSAGE_BYTES]).split("\n")
     paragraph, _, body = "\n".join(map(str.rstrip, lines)).strip("\n").partition("\n\n")
-    author = _decoded(commit.author.raw_name)
+    author = _text(commit.author.raw_name)
     return Version(str(commit.id), parents, _committed_at(commit), author, paragraph.replace("\n", " "), body.strip())
 
 
@@ -233,6 +233,13 @@ def _committed_at(commit: pygit2.Commit) -> datetime:
     return datetime.fromtimestamp(min(max(commit.commit_time, 0), _LAST_SECOND), UTC)
 
 
-def _decoded(text: bytes) -> str:
-    """Nothing that git holds needs to be UTF-8, and what is not could not be told in JSON."""
-    return text.decode(errors="backslashreplace")
+def _text(written: bytes) -> str:
+    try:
+        return written.decode()
+    except UnicodeDecodeError:
+        return written.decode("latin-1")
+
+
+def _name(written: bytes) -> str:
+    """As `plain_folder` does: what is not UTF-8 could not be told in JSON."""
+    return written.decode(errors="backslashreplace")

@@ -123,6 +123,7 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc] # the package has no types
         data["operationId"] = "_".join([method, *re.findall(r"\w+", url_path)])
         if path:
             data["responses"].setdefault("404", _problem("There is no such resource."))
+        data["responses"]["414"] = _problem("The path and its query are too long.")
         super()._update_paths(data, method, url_path)
 
 

@@ -19,6 +19,12 @@ log = structlog.get_logger()
 
 CONTENT_TYPE: Final = "application/problem+json"
 
+MAX_TARGET_LENGTH: Final = 32 * 1024
+"""Characters of a path and its query; a longer one is a 414."""
+
+MAX_LINE_BYTES: Final = 256 * 1024
+"""What the HTTP parser still reads, so that a target that is too long gets an answer of ours."""
+
 
 class BadParametersError(Exception):
     """A request whose query cannot be answered; `errors` names each bad parameter."""
@@ -94,6 +100,9 @@ def problem(
 @web.middleware
 async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns every exception into an answer; nothing else catches what it cannot name."""
+    if len(request.raw_path) > MAX_TARGET_LENGTH:
+        detail = f"a path and its query may have {MAX_TARGET_LENGTH} characters together"
+        return problem(HTTPStatus.REQUEST_URI_TOO_LONG, detail)
     try:
         return await handler(request)
     except web.HTTPException as error:

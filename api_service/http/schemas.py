@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from shared.availability import AvailabilityState
 
 MAX_PAGE: Final = 5000
-MAX_VALUES: Final = 1000
+MAX_VALUES: Final = 200
 """Values of one filter in one request."""
 
 _INSTANT: Final = re.compile(

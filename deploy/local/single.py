@@ -13,6 +13,7 @@ import api_service.app
 import api_service.settings
 import sync_service.app
 import sync_service.settings
+from api_service.http.problems import MAX_LINE_BYTES
 from shared.embedded import EmbeddedTransport
 from shared.logs import configure_logging
 
@@ -37,7 +38,9 @@ async def _serve(api: api_service.settings.Settings, sync: sync_service.settings
             (sync_service.app.create_app(sync, transport=transport), sync.sync.host, sync.sync.port),
             (api_service.app.create_app(api, transport=transport), api.server.host, api.server.port),
         ):
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+            runner = web.AppRunner(
+                app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, max_line_size=MAX_LINE_BYTES
+            )
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
             await web.TCPSite(runner, host, port).start()

@@ -12,7 +12,7 @@ from openstack.connection import Connection
 from shared.availability import Interval
 from sync_service.adapters.blazar_records import allocations_of, capacity_of, hosts_of
 from sync_service.adapters.cloud_errors import answered, explained
-from sync_service.adapters.clouds import Cloud
+from sync_service.adapters.clouds import MAX_ANSWER_BYTES, Cloud
 from sync_service.domain.judgement import Allocation, Host
 from sync_service.domain.ports import FlavorCapacity, NotPublishedError, SourceError
 
@@ -29,10 +29,11 @@ class BlazarSite:
     Args:
         cloud: A name in clouds.yaml, or `envvars`.
         timeout: Seconds that one call may take.
+        max_answer_bytes: How large an answer may be.
     """
 
-    def __init__(self, cloud: str, *, timeout: float) -> None:
-        self._cloud = Cloud(cloud, _blazar_client, timeout=timeout)
+    def __init__(self, cloud: str, *, timeout: float, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
+        self._cloud = Cloud(cloud, _blazar_client, timeout=timeout, max_answer_bytes=max_answer_bytes)
 
     async def hosts(self) -> Sequence[Host]:
         """As `SiteSource.hosts`."""
@@ -90,9 +91,9 @@ def _check_catalog(region: Any) -> None:
     regions = sorted({str(endpoint.region_name) for found in endpoints.values() for endpoint in found})
     if not regions:
         raise SourceError(f"the catalog has no service of type {_SERVICE_TYPE!r} with interface {interface!r}")
-    if name is None and len(regions) > 1:
+    if not name and len(regions) > 1:
         raise SourceError(f"the cloud names no region, and Blazar is in several: {', '.join(regions)}")
-    if name is not None and name not in regions:
+    if name and name not in regions:
         raise SourceError(f"the catalog has no Blazar in region {name!r}; it is in: {', '.join(regions)}")
 
 

@@ -36,10 +36,11 @@ _CHUNK_BYTES: Final = 64 * 1024
 class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] # keystoneauth1 is not type-checked
     """Requests' transport, with a limit on a body's size and on the time of everything until `deadline`."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_answer_bytes: int) -> None:
         super().__init__()
         self.deadline = 0.0
         """By the monotonic clock."""
+        self._max_answer_bytes = max_answer_bytes
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """As requests' own, but the body has been read when this returns.
@@ -62,8 +63,8 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
             # Takes what is there rather than whole chunks: a trickle passes every time limit of a socket.
             while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
                 body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise SourceError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+                if len(body) > self._max_answer_bytes:
+                    raise SourceError(f"an answer of more than {self._max_answer_bytes} bytes")
                 self._time_left()
         return bytes(body)
 
@@ -110,12 +111,16 @@ class Cloud[C]:
         name: In clouds.yaml, or `envvars`.
         build: Makes the clients; called in the thread, and again when credentials were refused or files changed.
         timeout: Seconds that one call may take; the thread of a call that was given up ends soon after it.
+        max_answer_bytes: How large a decoded body may be.
     """
 
-    def __init__(self, name: str, build: Callable[[Any], C], *, timeout: float) -> None:
+    def __init__(
+        self, name: str, build: Callable[[Any], C], *, timeout: float, max_answer_bytes: int = MAX_ANSWER_BYTES
+    ) -> None:
         self._name = name
         self._build = build
         self._timeout = timeout
+        self._max_answer_bytes = max_answer_bytes
         self._opened: _Opened[C] | None = None
         self._busy = False
 
@@ -172,7 +177,7 @@ class Cloud[C]:
         self._opened = None
 
     def _fresh(self) -> _Opened[C]:
-        http = LimitedHttp()
+        http = LimitedHttp(self._max_answer_bytes)
         http.deadline = time.monotonic() + self._timeout
         transport = requests.Session()
         transport.mount("https://", http)

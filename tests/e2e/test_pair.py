@@ -3,14 +3,17 @@
 import asyncio
 import json
 import signal
+import sys
 import time
 from collections import Counter
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from shared.availability import utc_now
 from tests.e2e.cloud import FAULTS
-from tests.e2e.world import Service, World
+from tests.e2e.world import PROJECT, Service, World
 from tests.eventually import until, until_answered
 from tests.repositories import GPU_NODE, HASWELL_NODE, TACC_NODES
 
@@ -75,19 +78,17 @@ async def test_a_fault_of_a_site_leaves_its_last_good_state_with_its_age_and_the
     await world.until_synced(api, "tacc", "uc")
     await until_state(world, api, "reserved")
 
-    async def is_stale(*, expected: bool) -> bool:
-        return (await world.get(api, "/sites/tacc/availability"))["stale"] is expected
+    async def told(event: str, *, times: int, stale: bool) -> bool:
+        site = await world.get(api, "/sites/tacc/availability")
+        return events(sync)[event] == times and site["stale"] is stale
 
     for number, fault in enumerate(FAULTS, 1):
         await world.cloud.break_with("tacc", fault)
-        await until(lambda number=number: events(sync)["site unreachable"] == number)
-        await until_answered(lambda: is_stale(expected=True))
+        await until_answered(partial(told, "site unreachable", times=number, stale=True))
         assert await state_of(world, api) == "reserved", fault
         assert await world.age(api, "uc") < await world.age(api, "tacc"), fault
         await world.cloud.mend("tacc")
-        await until_answered(lambda: is_stale(expected=False))
-        told = events(sync)
-        assert told["site unreachable"] == told["site recovered"] == number, fault
+        await until_answered(partial(told, "site recovered", times=number, stale=False))
 
 
 def events(service: Service) -> Counter[str]:
@@ -197,3 +198,20 @@ async def test_each_service_listens_without_a_broker_and_is_not_ready(world: Wor
     assert (await until_answered(lambda: world.get(api, NODE)))["uid"] == GPU_NODE
     assert (await world.get(api, "/nodes/search?availability=available"))["items"] == []
     assert json.dumps(await world.get(api, "/status")).count("guest:guest") == 0
+
+
+async def test_no_request_that_the_contract_allows_or_forbids_breaks_the_service(world: World) -> None:
+    api, _ = await asyncio.gather(world.api(), world.sync())
+    await world.until_synced(api, "tacc", "uc")
+    await until_answered(lambda: world.get(api, "/sites/kvm/flavors/m1.large/availability"))
+    fuzzer = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("schemathesis")),
+        *("--config-file", "schemathesis.toml", "run", f"{api.url}/openapi.json"),
+        *("--checks", "all", "--max-examples", "10", "--generation-deterministic", "--no-color"),
+        cwd=PROJECT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await fuzzer.communicate()
+    assert fuzzer.returncode == 0, "\n".join(line[:300] for line in said.decode().splitlines())
+    assert [line for line in api.lines() if line["event"] == "request failed"] == []

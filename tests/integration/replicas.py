@@ -29,6 +29,8 @@ class Reader:
 class Writer:
     """The sync service's side."""
 
-    def __init__(self, transport: Transport, *topics: Topic, takes: float = 0.02) -> None:
+    def __init__(
+        self, transport: Transport, *topics: Topic, takes: float = 0.02, interval: timedelta = INTERVAL
+    ) -> None:
         self.poller = FakePoller(takes=takes, next_in=INTERVAL)
-        self.tokens = PollTokens(transport, topics, self.poller, max_concurrent=32, interval_of=lambda _: INTERVAL)
+        self.tokens = PollTokens(transport, topics, self.poller, max_concurrent=32, interval_of=lambda _: interval)

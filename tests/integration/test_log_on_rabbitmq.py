@@ -13,11 +13,13 @@ from shared.topology import DEAD_QUEUE, EXCHANGE, JobQueueType, Topic, poll_argu
 from shared.transport import SessionLostError
 from tests.eventually import running, until
 from tests.integration.replicas import INTERVAL, Reader, Writer
-from tests.rabbitmq import FIRST_STREAM_SECONDS, restarted, transport, unique_topic
+from tests.rabbitmq import FIRST_STREAM_SECONDS, SILENCE, restarted, transport, unique_topic
 from tests.snapshots import site
 from tests.tcp_proxy import TcpProxy
 
 SECOND = timedelta(seconds=1)
+OLD = 10**6
+"""A generation far above those that a stream begins with."""
 
 
 async def test_a_killed_broker_comes_back_with_its_state_and_so_do_reader_and_poller(
@@ -45,15 +47,15 @@ async def test_a_stream_that_was_wiped_is_reborn_and_believed(rabbitmq: RabbitNo
     reader, writer = Reader(transport(rabbitmq), topic), Writer(transport(rabbitmq), topic)
     async with transport(rabbitmq).session("old") as session:
         await session.declare([topic])
-        for generation in (10**6, 10**6 + 1):
+        for generation in range(OLD, OLD + 100):
             await session.publish(topic, encode(site(topic.site_id, generation), source="/test"))
     async with running(reader.feed.run()):
-        await until(lambda: reader.generation == 10**6 + 1)
+        await until(lambda: reader.generation == OLD + 99)
         rabbitmq.kill()
         rabbitmq.wipe()
         await restarted(rabbitmq)
         async with running(writer.tokens.run()):
-            await until(lambda: 0 < reader.generation < 1000)
+            await until(lambda: 0 < reader.generation < OLD)
             assert writer.poller.follows[0] is None
             await asyncio.sleep(FIRST_STREAM_SECONDS)  # the next test may kill it
 
@@ -69,7 +71,6 @@ async def test_a_memory_alarm_ends_the_writers_session_and_leaves_the_readers_al
         try:
             await until(lambda: writer.tokens.last_loss is not None)
             known = reader.generation
-            await until(lambda: len(writer.poller.turns) > writer.poller.published + 1)
             assert reader.feed.connected
             assert reader.feed.last_loss is None
             assert reader.generation == known
@@ -82,7 +83,7 @@ async def test_two_pollers_share_the_sites_and_a_dead_ones_token_goes_to_the_oth
     rabbitmq: RabbitNode, wire: TcpProxy
 ) -> None:
     topics = [unique_topic() for _ in range(8)]
-    dying = Writer(BrokerTransport(wire.url, name="dying"), *topics)
+    dying = Writer(BrokerTransport(wire.url, name="dying", silence=SILENCE), *topics)
     survivor = Writer(transport(rabbitmq), *topics)
     async with running(dying.tokens.run(), survivor.tokens.run()):
         await until(lambda: min(len(dying.poller.turns), len(survivor.poller.turns)) > 16)
@@ -99,18 +100,19 @@ async def test_two_pollers_share_the_sites_and_a_dead_ones_token_goes_to_the_oth
 async def test_a_frozen_pollers_token_goes_to_another_and_what_it_writes_on_waking_is_lost(
     rabbitmq: RabbitNode, wire: TcpProxy, topic: Topic
 ) -> None:
-    frozen = Writer(BrokerTransport(wire.url, name="frozen", heartbeat=SECOND), topic, takes=0.3)
-    other, reader = Writer(transport(rabbitmq), topic), Reader(transport(rabbitmq), topic)
-    async with running(frozen.tokens.run(), reader.feed.run()):
+    far = BrokerTransport(wire.url, name="frozen", heartbeat=SECOND, silence=SILENCE)
+    frozen = Writer(far, topic, takes=0.3, interval=20 * SECOND)  # no token is missed before the heartbeat
+    other, reader = Writer(transport(rabbitmq), topic, interval=20 * SECOND), Reader(transport(rabbitmq), topic)
+    async with running(frozen.tokens.run(), reader.feed.run(), other.tokens.run()):
         await until(lambda: frozen.poller.published >= 2 and frozen.poller.running)
         wire.hang()
-        async with running(other.tokens.run()):
-            await until(lambda: other.poller.published >= 3)
-            wire.flow()
-            await until(lambda: frozen.tokens.last_loss is not None)
-            known = other.poller.published + frozen.poller.published
-            await until(lambda: reader.generation > known + 3)
-            counts = {str(fate): count for fate, count in reader.feed.counts.items()}
+        begun = other.poller.published
+        await until(lambda: other.poller.published >= begun + 3)
+        wire.flow()
+        await until(lambda: frozen.tokens.last_loss is not None)
+        known = reader.generation
+        await until(lambda: reader.generation >= known + 3)
+        counts = {str(fate): count for fate, count in reader.feed.counts.items()}
     assert counts["late"] <= 1  # polls of a site overlap by at most one for each fault
     assert counts["poison"] == 0
 
