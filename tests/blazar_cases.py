@@ -191,7 +191,7 @@ class FaultCases:
         await cloud.blazar.mend()
         assert await source.allocations()
 
-    @pytest.mark.parametrize("fault", [faults.hang, faults.trickle(30)])
+    @pytest.mark.parametrize("fault", [faults.hang, faults.stalled, faults.trickle(30)])
     async def test_whatever_hangs_or_trickles_ends_at_the_limit(
         self, fault: faults.Fault, cloud: CloudUnderTest, hasty_source: BlazarSite
     ) -> None:

@@ -30,19 +30,28 @@ LONGEST_DELAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """What the turns of all topics and sessions share.
+class Unfinished:
+    """A turn that has not passed its token on: it runs, or it ended with its session.
 
     Attributes:
-        not_before: By the loop's clock, for topics whose last turn ended with its session: see `TopicTurns.take`.
+        not_before: When the topic may be polled again, by the loop's clock.
+        newest: The newest generation when the turn began.
     """
+
+    not_before: float
+    newest: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the turns of all topics share, over all sessions."""
 
     poller: Poller
     publisher: AvailabilityPublisher
     clock: Callable[[], datetime]
     slots: asyncio.Semaphore
     held: set[Topic]
-    not_before: dict[Topic, float] = field(default_factory=dict)
+    unfinished: dict[Topic, Unfinished] = field(default_factory=dict)
 
 
 class StreamHead:
@@ -112,19 +121,13 @@ class TopicTurns:
         self._log = log.bind(site_id=topic.site_id, subject=str(topic.subject))
 
     async def take(self, tokens: Deliveries) -> None:
-        """Polls whenever the token comes, and passes it on.
-
-        A session that is lost in the middle of a turn gives the token back at once, perhaps to us again: a broker
-        that takes no messages for an hour must not have the site polled every few seconds.
-        """
-        now = asyncio.get_running_loop().time
+        """Polls whenever the token comes, and passes it on."""
         async for token in tokens:
             self._desk.held.add(self._topic)
             try:
-                await asyncio.sleep(self._desk.not_before.get(self._topic, 0) - now())
-                self._desk.not_before[self._topic] = now() + self._interval.total_seconds() / 2
+                await self._hold_off()
                 await self._take_turn(token)
-                del self._desk.not_before[self._topic]
+                del self._desk.unfinished[self._topic]
             finally:
                 self._desk.held.discard(self._topic)
 
@@ -140,6 +143,19 @@ class TopicTurns:
                 self._log.warning("poll token lost")
                 await self._seed()
                 empty_looks = 0
+
+    async def _hold_off(self) -> None:
+        """Waits if the last turn ended with its session and nobody has published since.
+
+        Such a token comes back at once, perhaps to us again: a broker that takes no messages for an hour must not
+        have the site asked every few seconds.
+        """
+        now = asyncio.get_running_loop().time
+        newest = await self._head.generation()
+        last = self._desk.unfinished.get(self._topic)
+        if last and last.newest == newest:
+            await asyncio.sleep(last.not_before - now())
+        self._desk.unfinished[self._topic] = Unfinished(now() + self._interval.total_seconds() / 2, newest)
 
     async def _take_turn(self, token: Delivery) -> None:
         follows = _newer(_generation_in(token.envelope.body), await self._head.generation())

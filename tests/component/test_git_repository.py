@@ -1,9 +1,11 @@
 """Inventories in git repositories of every shape, and their versions compared with what the git program says."""
 
+import gc
 import json
 import os
 import random
 import shutil
+import zlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -448,6 +450,21 @@ def test_a_folder_that_becomes_tracked_is_noticed(tmp_path: Path) -> None:
     assert probe(repository.data).version == sha
 
 
+def test_looking_again_and_again_holds_no_files_open(repository: GitRepository) -> None:
+    repository.git("gc", "--quiet")
+    descriptors = Path("/proc/self/fd")
+    gc.disable()
+    try:
+        load(repository.data)
+        before = len(list(descriptors.iterdir()))
+        for _ in range(20):
+            probe(repository.data)
+            load(repository.data)
+        assert len(list(descriptors.iterdir())) <= before
+    finally:
+        gc.enable()
+
+
 # What goes wrong
 
 
@@ -479,7 +496,45 @@ def test_a_file_whose_content_is_missing_is_left_out_alone(repository: GitReposi
     inventory = load(repository.data)
     assert number_of_nodes(inventory) == 10
     (fault,) = [fault for fault in inventory.faults if fault.path == NODE.as_posix()]
-    assert (fault.kind, fault.detail) == (FaultKind.UNREADABLE, "its content is missing from the repository")
+    assert (fault.kind, fault.detail[:15]) == (FaultKind.UNREADABLE, "cannot be read:")
+
+
+def damage(repository: GitRepository, revision: str, how: Callable[[bytes], bytes]) -> None:
+    sha = repository.git("rev-parse", revision).strip()
+    file = repository.folder / ".git/objects" / sha[:2] / sha[2:]
+    file.chmod(0o644)
+    file.write_bytes(how(file.read_bytes()))
+
+
+DAMAGES: list[Callable[[bytes], bytes]] = [
+    lambda _: b"",
+    lambda content: content[:-40],
+    lambda content: content[: len(content) // 2],
+    lambda content: content[:-40] + b"\0" * 40,
+    lambda _: zlib.compress(b"blob 12\0more than twelve bytes" + b"." * 1000),
+    lambda _: zlib.compress(b"nonsense"),
+]
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_file_whose_content_is_damaged_is_left_out_alone(
+    repository: GitRepository, how: Callable[[bytes], bytes]
+) -> None:
+    damage(repository, f"HEAD:{DATA}/{NODE}", how)
+    inventory = load(repository.data)
+    assert number_of_nodes(inventory) == 10
+    (fault,) = [fault for fault in inventory.faults if fault.path == NODE.as_posix()]
+    assert (fault.kind, fault.detail[:15]) == (FaultKind.UNREADABLE, "cannot be read:")
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("revision", ["HEAD", "HEAD^{tree}", f"HEAD:{DATA}/{TACC_NODES}"])
+def test_a_damaged_commit_or_folder_is_told_in_a_sentence(
+    repository: GitRepository, revision: str, how: Callable[[bytes], bytes]
+) -> None:
+    damage(repository, revision, how)
+    with pytest.raises(InventoryUnreadableError, match="the repository cannot be read: "):
+        load(repository.data)
 
 
 @pytest.mark.parametrize("revision", ["HEAD", "HEAD~1", "HEAD^{tree}", f"HEAD:{DATA}", f"HEAD:{DATA}/sites"])

@@ -11,7 +11,7 @@ from shared.broker import BrokerTransport
 from shared.topology import Topic
 from shared.transport import Offset, SessionLostError
 from tests.eventually import running, until
-from tests.integration.replicas import Reader, Writer
+from tests.replicas import Reader, Writer
 from tests.tcp_proxy import TcpProxy
 
 SECOND = timedelta(seconds=1)

@@ -12,7 +12,7 @@ from shared.messages import encode
 from shared.topology import DEAD_QUEUE, EXCHANGE, JobQueueType, Topic, poll_arguments
 from shared.transport import SessionLostError
 from tests.eventually import running, until
-from tests.integration.replicas import INTERVAL, Reader, Writer
+from tests.replicas import INTERVAL, Reader, Writer
 from tests.rabbitmq import FIRST_STREAM_SECONDS, SILENCE, restarted, transport, unique_topic
 from tests.snapshots import site
 from tests.tcp_proxy import TcpProxy

@@ -39,6 +39,18 @@ async def truncated(request: web.Request, handler: Handler) -> web.StreamRespons
     return _disconnected(request)
 
 
+async def stalled(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Half of the body, and the rest when the fault is mended."""
+    answer, body = await _answer(request, handler)
+    answer.content_length = len(body)
+    await answer.prepare(request)
+    await answer.write(body[: len(body) // 2])
+    await request.app[MENDED].wait()
+    with contextlib.suppress(ConnectionError):  # whoever asked has given up
+        await answer.write(body[len(body) // 2 :])
+    return answer
+
+
 async def hang(request: web.Request, handler: Handler) -> web.StreamResponse:
     """No answer until the fault is mended."""
     await request.app[MENDED].wait()

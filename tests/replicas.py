@@ -18,7 +18,7 @@ class Reader:
     def __init__(self, transport: Transport, topic: Topic) -> None:
         self.map = AvailabilityMap()
         self.topic = topic
-        self.feed = AvailabilityFeed(transport, self.map, lambda: [topic])
+        self.feed = AvailabilityFeed(transport, self.map, lambda: [self.topic])
 
     @property
     def generation(self) -> int:

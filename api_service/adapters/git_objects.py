@@ -1,0 +1,189 @@
+"""The objects of a git repository: commits, folders and contents.
+
+pygit2 reads them itself: no hook, filter or program that the repository's configuration names is run, and nothing
+is fetched.
+"""
+
+import os
+import re
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from errno import EIO
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+import pygit2
+from pygit2.enums import ConfigLevel
+
+from api_service.domain.history import ROOT_PATH, Version
+
+# Settings of the whole library. A mounted volume has another owner, and nothing that a repository configures is
+# ever run; the configuration of whoever runs the service has no say either.
+pygit2.settings.owner_validation = False
+pygit2.settings.search_path[ConfigLevel.GLOBAL] = ""
+pygit2.settings.search_path[ConfigLevel.XDG] = ""
+pygit2.settings.search_path[ConfigLevel.SYSTEM] = ""
+
+_MAX_OBJECT_BYTES: Final = 64 * 1024 * 1024
+_MAX_MESSAGE_BYTES: Final = 64 * 1024
+_REMEMBERED_FOLDERS: Final = 32
+_LAST_SECOND: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+_TREE_ENTRY: Final = re.compile(rb"([0-7]+) ([^\0]+)\0(.{20})", re.DOTALL)
+_FOLDER_MODE: Final = 0o040000
+_FILE_TYPE, _TYPE_BITS = 0o100000, 0o170000
+
+
+class RepositoryError(OSError):
+    """A repository or one of its objects cannot be read; `strerror` says why."""
+
+
+class Entry(NamedTuple):
+    """What a folder holds under a name."""
+
+    mode: int
+    uid: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.mode == _FOLDER_MODE
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a plain file; else it is a folder, a symbolic link or a submodule."""
+        return self.mode & _TYPE_BITS == _FILE_TYPE
+
+
+class Commit(NamedTuple):
+    """A commit and its top folder."""
+
+    version: Version
+    top: Entry
+
+
+class GitObjects:
+    """A repository. Every method may raise RepositoryError."""
+
+    def __init__(self, folder: str) -> None:
+        with _translated():
+            self._repository = pygit2.Repository(folder)
+        common = Path(folder, "commondir")
+        shared = Path(folder, common.read_text().strip()) if common.exists() else Path(folder)
+        self._loose = shared / "objects"
+        self._folders: dict[str, Mapping[str, Entry]] = {}
+
+    @classmethod
+    def around(cls, folder: Path) -> Self | None:
+        """The innermost repository that contains `folder`; None if there is none."""
+        with _translated():
+            found = pygit2.discover_repository(str(folder))
+        return None if found is None else cls(found)
+
+    @property
+    def top(self) -> Path:
+        """Where the top folder of every commit is in the file system, without symbolic links."""
+        return Path(os.path.realpath(self._repository.workdir or self._repository.path))
+
+    @property
+    def shallow(self) -> bool:
+        """Whether older commits were left out when it was cloned."""
+        return self._repository.is_shallow
+
+    @property
+    def head(self) -> str | None:
+        """The sha of the newest commit; None before the first."""
+        with _translated():
+            return None if self._repository.head_is_unborn else str(self._repository.head.target)
+
+    def commit(self, uid: str) -> Commit:
+        """The commit `uid`; the oldest ones of a shallow clone have no parents."""
+        self._require_whole(uid)
+        with _translated():
+            found = self._repository[uid].peel(pygit2.Commit)
+            lines = _text(found.raw_message[:_MAX_MESSAGE_BYTES]).split("\n")
+            author, committed_at = _text(found.author.raw_name), min(max(found.commit_time, 0), _LAST_SECOND)
+        paragraph, _, body = "\n".join(map(str.rstrip, lines)).strip("\n").partition("\n\n")
+        parents = tuple(map(str, found.parent_ids))
+        subject = paragraph.replace("\n", " ")
+        version = Version(uid, parents, datetime.fromtimestamp(committed_at, UTC), author, subject, body.strip())
+        return Commit(version, Entry(_FOLDER_MODE, str(found.tree_id)))
+
+    def find(self, top: Entry, path: str) -> Entry | None:
+        """What is at `path` below `top`."""
+        found: Entry | None = top
+        for name in path.split("/") if path else ():
+            found = self.folder(found.uid).get(name) if found and found.is_folder else None
+        return found
+
+    def folder(self, uid: str) -> Mapping[str, Entry]:
+        """What is in a folder, by name. The last few are remembered: a history asks for each several times."""
+        if uid not in self._folders:
+            found = _TREE_ENTRY.findall(self.content(uid))
+            self._folders[uid] = {entry_name(name): Entry(int(mode, 8), sha.hex()) for mode, name, sha in found}
+            if len(self._folders) > _REMEMBERED_FOLDERS:
+                del self._folders[next(iter(self._folders))]
+        return self._folders[uid]
+
+    def size(self, uid: str) -> int:
+        """How many bytes a file has."""
+        with _translated():
+            return self._repository.odb.read_header(uid)[1]
+
+    def content(self, uid: str) -> bytes:
+        """What is in a file, or the raw form of another object."""
+        self._require_whole(uid)
+        with _translated():
+            return self._repository.odb.read(uid)[1]
+
+    def differing(self, one: Entry | None, other: Entry | None) -> frozenset[str]:
+        """The paths, folders included, in which two entries differ; "" stands for the two themselves."""
+        found = set()
+        pending = [(ROOT_PATH, one, other)]
+        while pending:
+            path, one, other = pending.pop()
+            if one == other:
+                continue
+            found.add(path)
+            ours, theirs = (self.folder(each.uid) if each and each.is_folder else {} for each in (one, other))
+            names = {name for name, _ in ours.items() ^ theirs.items()}
+            pending += [(f"{path}/{name}" if path else name, ours.get(name), theirs.get(name)) for name in names]
+        return frozenset(found)
+
+    def _require_whole(self, uid: str) -> None:
+        # From a loose object that was cut short libgit2 never returns, and stops the whole process (its issue 7342);
+        # one that is longer than it says is written beyond its end (7177).
+        try:
+            unpacked = zlib.decompressobj()
+            header, _, body = unpacked.decompress(self._loose_file(uid), _MAX_OBJECT_BYTES).partition(b"\0")
+        except FileNotFoundError:
+            return  # in a pack, or nowhere
+        except (OSError, zlib.error) as error:
+            raise RepositoryError(EIO, f"object {uid} cannot be read: {error}") from error
+        if not unpacked.eof or header.partition(b" ")[2] != b"%d" % len(body):
+            raise RepositoryError(EIO, f"object {uid} is damaged or too large")
+
+    def _loose_file(self, uid: str) -> bytes:
+        return (self._loose / uid[:2] / uid[2:]).read_bytes()
+
+
+def entry_name(written: bytes) -> str:
+    """A file's name as it is told: what is not UTF-8 could not be told in JSON."""
+    return written.decode(errors="backslashreplace")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    # pygit2 says that an object is missing, or a name is no name, with the errors of a dictionary.
+    except (pygit2.GitError, KeyError, ValueError) as error:
+        raise RepositoryError(EIO, str(error)) from error
+
+
+def _text(written: bytes) -> str:
+    try:
+        return written.decode()
+    except UnicodeDecodeError:
+        return written.decode("latin-1")

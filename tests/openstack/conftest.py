@@ -1,0 +1,135 @@
+"""A real Keystone and Blazar, of whose clouds.yaml `REFERENCE_API_TEST_CLOUDS` tells; without it nothing is collected.
+
+The file has the clouds `<site>` (an application credential that reads), `<site>-mr` (the same with both sites'
+regions in its catalog) and `<site>-alice` (who may make leases) of the sites `uc` and `tacc`.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from aiohttp import ClientSession, web
+
+from deploy.local.openstack.listener import Listener
+from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
+from tests.blazar_cases import SHORT, TIMEOUT, CloudUnderTest
+from tests.openstack_answers import Cloud
+
+VARIABLE = "REFERENCE_API_TEST_CLOUDS"
+SITE, OTHER_SITE = "uc", "tacc"
+
+collect_ignore_glob = [] if os.environ.get(VARIABLE) else ["*"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("openstack")
+
+
+class Forwarder:
+    """Stands before a real service, so that the simulated cloud's faults may befall it."""
+
+    def __init__(self, upstream: str, session: ClientSession) -> None:
+        self._upstream = upstream
+        self._session = session
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._forward)
+        return app
+
+    async def _forward(self, request: web.Request) -> web.Response:
+        hop_by_hop = {"host", "connection", "accept-encoding", "content-length"}
+        headers = {key: value for key, value in request.headers.items() if key.lower() not in hop_by_hop}
+        async with self._session.request(
+            request.method, self._upstream + request.path_qs, headers=headers, data=await request.read()
+        ) as answer:
+            kept = {key: value for key, value in answer.headers.items() if key.lower() not in hop_by_hop}
+            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+
+
+@pytest.fixture(scope="session")
+def real_clouds() -> Path:
+    return Path(os.environ[VARIABLE])
+
+
+@pytest.fixture(scope="session")
+def asked(real_clouds: Path) -> Cloud:
+    return Cloud(real_clouds, SITE)
+
+
+@pytest.fixture
+async def cloud(
+    asked: Cloud, real_clouds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[CloudUnderTest]:
+    """The real cloud behind two forwarders, and a clouds.yaml that leads to them."""
+    keystone_origin, keystone_path = _split(asked.auth_url)
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(ClientSession())
+        keystone, blazar = (Listener(Forwarder(origin, session).app) for origin in (keystone_origin, asked.blazar))
+        for listener in (keystone, blazar):
+            await listener.start()
+            stack.push_async_callback(listener.stop)
+        path = tmp_path / "clouds.yaml"
+        document = yaml.safe_load(real_clouds.read_text())
+        document["clouds"][SITE]["auth"]["auth_url"] = keystone.url + keystone_path
+        document["clouds"][SITE]["reservation_endpoint_override"] = f"{blazar.url}/v1"
+        path.write_text(json.dumps(document))
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(path))
+        hostname = await asyncio.to_thread(_bookable, asked)
+        yield CloudUnderTest(
+            path, SITE, OTHER_SITE, hostname, blazar, keystone, await asyncio.to_thread(_people, asked)
+        )
+
+
+@pytest.fixture
+def source(cloud: CloudUnderTest) -> Iterator[BlazarSite]:
+    source = BlazarSite(cloud.site, timeout=TIMEOUT)
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def hasty_source(cloud: CloudUnderTest) -> Iterator[BlazarSite]:
+    source = BlazarSite(cloud.site, timeout=5 * SHORT)
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def flavors(cloud: CloudUnderTest) -> Iterator[BlazarFlavors]:
+    source = BlazarFlavors(cloud.site, timeout=TIMEOUT)
+    yield source
+    source.close()
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Origin and path."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host}", slash + path
+
+
+def _bookable(cloud: Cloud) -> str:
+    """A host that is free for a while and may be reserved."""
+    free = {
+        row["resource_id"]
+        for row in cloud.get(f"{cloud.blazar}/v1/os-hosts/allocations").json()["allocations"]
+        if row["reservations"] == []
+    }
+    hosts = cloud.get(f"{cloud.blazar}/v1/os-hosts").json()["hosts"]
+    return str(
+        next(row["uid"] for row in hosts if row["id"] in free and row["reservable"] and row["hypervisor_hostname"])
+    )
+
+
+def _people(cloud: Cloud) -> tuple[str, ...]:
+    """Whose names the real one tells."""
+    rows = cloud.get(f"{cloud.blazar}/v1/os-hosts/allocations").json()["allocations"]
+    return tuple({each["extras"]["user_name"] for row in rows for each in row["reservations"]})
