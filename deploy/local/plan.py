@@ -127,7 +127,8 @@ def _free_port(host: str, port: int, variable: str) -> int:
             free: int = server.getsockname()[1]
             return free
     except OSError as error:
-        raise PlanError(f"port {port} of {host} cannot be used ({error.strerror}); {variable} names another") from None
+        reason = str(error.strerror).partition(" (")[0]  # the address is told already
+        raise PlanError(f"port {port} of {host} cannot be used ({reason}); {variable} names another") from None
 
 
 def _url(host: str, port: int) -> str:

@@ -49,7 +49,7 @@ def explained(what: str, *, otherwise: str | None = None) -> Iterator[None]:
     try:
         yield
     except _UNEXPECTED as error:
-        sentence = otherwise or f"{what} answers something that its API does not have"
+        sentence = otherwise or f"the answer of {what} cannot be read"
         raise _explanation(error, what) or SourceError(f"{sentence} ({type(error).__name__})") from None
 
 
@@ -62,8 +62,8 @@ def answered(what: str, status: int) -> SourceError:
 
 def _explanation(error: Exception, what: str) -> SourceError | None:
     match error:
-        case keystone.HttpError(http_status=status):
-            return _keystone_answered(status)
+        case keystone.HttpError() | keystone.InvalidResponse():
+            return _keystone_answered(error)
         case openstack_sdk.HttpException(status_code=status):
             return answered(what, status)
         case keystone.ConnectionError():
@@ -76,10 +76,14 @@ def _explanation(error: Exception, what: str) -> SourceError | None:
             return None
 
 
-def _keystone_answered(status: int) -> SourceError:
-    if refusal := _KEYSTONE_REFUSALS.get(status):
-        return AuthenticationRefusedError(f"Keystone answers {status}: {refusal}")
-    return SourceError(f"Keystone answers {status}")
+def _keystone_answered(error: Exception) -> SourceError:
+    match error:
+        case keystone.HttpError(http_status=401 | 404 as status):
+            return AuthenticationRefusedError(f"Keystone answers {status}: {_KEYSTONE_REFUSALS[status]}")
+        case keystone.HttpError(http_status=status):
+            return SourceError(f"Keystone answers {status}")
+        case _:
+            return SourceError("the answer of Keystone cannot be read")
 
 
 def _disconnection(error: Exception) -> str:

@@ -89,7 +89,7 @@ class TestReading(ReadingCases):
         self, cloud: CloudUnderTest, simulated: SimulatedCloud
     ) -> None:
         cloud.changed("uc", reservation_endpoint_override=f"{simulated.sites['uc'].url}/compute/v2.1/flavors/detail?x=")
-        with pytest.raises(SourceError, match=r"Blazar answers something that its API does not have \(KeyError\)"):
+        with pytest.raises(SourceError, match=r"the answer of Blazar cannot be read \(KeyError\)"):
             await BlazarSite("uc", timeout=TIMEOUT).hosts()
 
     async def test_a_body_that_is_too_large_is_a_failure(self, cloud: CloudUnderTest) -> None:
@@ -284,10 +284,10 @@ class TestFlavors:
             (faults.status(500), "/v1/", "Blazar answers 500"),
             (faults.forbidden, "/v1/", r"Blazar's policy blazar:oshosts:get forbids"),
             (faults.unauthorized, "/v1/", r"Blazar refuses the token \(401\)"),
-            (faults.garbage, "/v1/", "Blazar answers something that its API does not have"),
+            (faults.garbage, "/v1/", "the answer of Blazar cannot be read"),
             (faults.emptied, "/compute/v2.1/flavors", None),
             (faults.status(503, html=True), "/compute", "Nova answers 503"),
-            (faults.garbage, "/flavors/detail", "Nova answers something that its API does not have"),
+            (faults.garbage, "/flavors/detail", "the answer of Nova cannot be read"),
             (faults.reset, "/flavors/detail", "no connection to"),
         ],
     )

@@ -13,7 +13,14 @@ from structlog.testing import capture_logs
 from api_service.adapters import inventory_watch
 from api_service.adapters.git_repository import Revision, load, probe
 from api_service.adapters.inventory_watch import InventoryWatch
-from api_service.domain.inventory import DataFault, FaultKind, Inventory, InventoryStore, InventoryUnreadableError
+from api_service.domain.inventory import (
+    DataFault,
+    FaultKind,
+    Inventory,
+    InventoryRefusedError,
+    InventoryStore,
+    InventoryUnreadableError,
+)
 from tests.repositories import (
     DATA,
     GPU_NODE,
@@ -160,16 +167,16 @@ async def test_a_link_swapped_between_the_look_and_the_load_is_served_right_at_o
 async def test_what_changes_during_the_load_is_noticed_at_the_next_look(repository: GitRepository) -> None:
     def late(ref_dir: Path) -> Inventory:
         inventory = load(ref_dir)
-        if repository.log()[0] == inventory.version and len(repository.log()) == 1:
+        if len(repository.log()) == 1:
             change(repository.data / NODE, gpu="new")
             repository.commit("during the load")
         return inventory
 
     subject = Subject(repository.data, loading=late)
     await subject.check()
-    assert subject.gpu == {"gpu": False}
+    assert subject.store.current.version != repository.head()
     await subject.check()
-    assert subject.gpu == "new"
+    assert (subject.store.current.version, subject.gpu) == (repository.head(), "new")
 
 
 @pytest.mark.parametrize(
@@ -250,6 +257,28 @@ async def test_a_commit_that_cannot_be_read_is_tried_again_until_it_can(reposito
     assert [await subject.events() for _ in range(2)] == [[], []]
     assert "inventory recovered" in await subject.events()
     assert subject.store.refusals == 1
+
+
+async def test_a_commit_that_holds_too_much_is_not_loaded_again(repository: GitRepository) -> None:
+    def refusing(_: Path) -> Inventory:
+        raise InventoryRefusedError("it holds too much")
+
+    subject = Subject(repository.data, loading=refusing)
+    (refused,) = await subject.check()
+    assert (refused["reason"], refused["version"]) == ("it holds too much", repository.head())
+    assert await subject.check() == []
+    assert subject.loads == 1
+
+
+async def test_a_look_that_fails_in_a_way_nobody_thought_of_is_told_once(repository: GitRepository) -> None:
+    def cursing(_: Path) -> Revision:
+        raise RuntimeError("nobody thought of this")
+
+    subject = Subject(repository.data, probing=cursing)
+    assert await subject.events() == ["inventory not loaded", "inventory refused"]
+    assert await subject.events() == []
+    subject.probing = probe
+    assert "inventory recovered" in await subject.events()
 
 
 async def test_a_load_that_fails_in_a_way_nobody_thought_of_leaves_what_is_served(repository: GitRepository) -> None:

@@ -325,6 +325,11 @@ def test_a_file_that_is_told_to_be_too_large_is_never_read() -> None:
     assert only_fault(inventory).kind is FaultKind.TOO_LARGE
 
 
+def test_a_file_that_grew_since_it_was_looked_at_is_too_large_all_the_same() -> None:
+    grown = File(9, lambda: b'{"uid": "n1"}' + b" " * MAX_FILE_BYTES)
+    assert only_fault(read({**SMALL, f"{NODES}/n1.json": grown})).kind is FaultKind.TOO_LARGE
+
+
 def test_more_files_than_are_bearable_are_refused() -> None:
     endless = Folder(lambda: ((f"{n}.txt", File(0, failing)) for n in range(10**9)))
     with pytest.raises(InventoryRefusedError, match=f"{json_repository.MAX_ENTRIES} files"):

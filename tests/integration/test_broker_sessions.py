@@ -76,16 +76,6 @@ async def test_a_cut_wire_ends_the_session_and_whatever_waits_in_it(wire: TcpPro
             await session.follow(topic, Offset.LAST)
 
 
-async def test_a_silent_wire_is_found_by_the_heartbeat(wire: TcpProxy, topic: Topic) -> None:
-    reader = Reader(BrokerTransport(wire.url, name="test", heartbeat=SECOND), topic)
-    async with running(reader.feed.run()):
-        await until(lambda: reader.feed.connected)
-        wire.hang()
-        await until(lambda: reader.feed.last_loss, within=10)
-        wire.flow()
-        await until(lambda: reader.feed.connected)
-
-
 async def test_a_reader_that_begins_before_its_broker_connects_once_there_is_one(wire: TcpProxy, topic: Topic) -> None:
     wire.hang()
     reader = Reader(BrokerTransport(wire.url, name="test", patience=0.3 * SECOND), topic)

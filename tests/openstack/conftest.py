@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -59,6 +60,13 @@ def real_clouds() -> Path:
     return Path(os.environ[VARIABLE])
 
 
+@pytest.fixture
+def document(real_clouds: Path) -> dict[str, Any]:
+    """What clouds.yaml says, to be changed."""
+    read: dict[str, Any] = yaml.safe_load(real_clouds.read_text())
+    return read
+
+
 @pytest.fixture(scope="session")
 def asked(real_clouds: Path) -> Cloud:
     return Cloud(real_clouds, SITE)
@@ -66,7 +74,7 @@ def asked(real_clouds: Path) -> Cloud:
 
 @pytest.fixture
 async def cloud(
-    asked: Cloud, real_clouds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: Cloud, document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[CloudUnderTest]:
     """The real cloud behind two forwarders, and a clouds.yaml that leads to them."""
     keystone_origin, keystone_path = _split(asked.auth_url)
@@ -77,7 +85,6 @@ async def cloud(
             await listener.start()
             stack.push_async_callback(listener.stop)
         path = tmp_path / "clouds.yaml"
-        document = yaml.safe_load(real_clouds.read_text())
         document["clouds"][SITE]["auth"]["auth_url"] = keystone.url + keystone_path
         document["clouds"][SITE]["reservation_endpoint_override"] = f"{blazar.url}/v1"
         path.write_text(json.dumps(document))

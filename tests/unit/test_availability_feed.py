@@ -17,6 +17,7 @@ from shared.transport import SessionLostError, TopologyError, Transport
 from tests.eventually import running, until
 from tests.fragile import FragileTransport
 from tests.snapshots import MINUTE, NOON, flavors, node, site
+from tests.threads import CountingThreads
 from tests.virtual_time import virtual_time
 
 TACC = Topic("tacc")
@@ -280,13 +281,14 @@ async def test_large_messages_are_read_off_the_loop() -> None:
     transport = FragileTransport()
     large = site("tacc", 1, *(node(sha1(b"%d" % number).hexdigest()) for number in range(8000)))
     assert len(message(large).body) > 80_000
-    reader = Reader(transport)
+    reader, threads = Reader(transport), CountingThreads.installed()
     async with running(reader.feed.run()):
         async with transport.session("test") as session:
             await session.declare([TACC])
             await session.publish(TACC, message(large))
         await until(lambda: reader.map.has_synced(TACC))
     assert len(reader.map.sites["tacc"].snapshot.nodes) == 8000
+    assert threads.used == 1
 
 
 @virtual_time

@@ -1,0 +1,1 @@
+"""What runs in the environment that Keystone and Blazar are installed in."""
