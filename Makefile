@@ -24,7 +24,7 @@ test: environment broker ## run every test and hold its coverage to the floors
 	$(call covered,shared and the domains,95,--include=$(CORE))
 
 test-openstack: environment ## run the end-to-end cases on a real Keystone and Blazar, installed under .cache
-	@$(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
+	@exec $(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
 
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
@@ -58,6 +58,8 @@ lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRA
 	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --constraint requirements/build.txt --output-file requirements/run.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra dev \
 		--constraint requirements/build.txt --constraint requirements/run.txt --output-file requirements/dev.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/openstack.in --constraint requirements/build.txt \
+		--output-file requirements/openstack.txt
 
 clean: ## remove whatever the other targets made
 	@rm -rf .venv .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

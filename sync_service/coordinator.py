@@ -101,14 +101,15 @@ class Coordinator(ABC):
     async def _poll(self, turn: Turn) -> tuple[PollResult, Outcome]:
         try:
             snapshot = await self._snapshot(Stamp.following(turn.follows, self._clock()))
-        except NotPublishedError as error:
-            self._troubled("not published by the site", error)
-            return PollResult.NOT_PUBLISHED, Outcome(turn.follows, NOT_PUBLISHED_INTERVAL)
         except DoubtfulAnswerError as error:
             self._troubled("site answer doubted", error)
             return PollResult.DOUBTED, Outcome(turn.follows, self._rhythm.poll_interval)
         except SourceError as error:
             self._forget_doubts()
+            # What was published before is not gone for good: then it is an outage like any other.
+            if isinstance(error, NotPublishedError) and self.condition.last_success is None:
+                self._troubled("not published by the site", error)
+                return PollResult.NOT_PUBLISHED, Outcome(turn.follows, NOT_PUBLISHED_INTERVAL)
             self._troubled("site unreachable", error)
             return PollResult.FAILED, Outcome(turn.follows, self._rhythm.error_backoff)
         await turn.publish(snapshot)

@@ -135,8 +135,8 @@ class AvailabilityFeed:
             await session.declare(new)
         for topic in new:
             reader = self._readers.setdefault(topic, self._reader(topic))
-            await reader.subscribe(session)
-            tasks[topic] = group.create_task(reader.read(session))
+            deliveries = await reader.subscribe(session)
+            tasks[topic] = group.create_task(reader.read(session, deliveries))
 
     async def _become_ready(self) -> None:
         required = self._topics() if self._required is None else self._required

@@ -69,25 +69,27 @@ class TopicReader:
         """The offset of the last message read; None before the first."""
         return self._past.last
 
-    async def subscribe(self, session: Session) -> None:
+    async def subscribe(self, session: Session) -> Deliveries:
         """Begins at the newest message."""
         self._deliveries = await session.follow(self._topic, Offset.LAST)
+        return self._deliveries
 
     async def unsubscribe(self) -> None:
         """For a topic that is wanted no more; its session goes on."""
         if self._deliveries is not None:
             await self._deliveries.cancel()
 
-    async def read(self, session: Session) -> None:
-        """Reads as long as the session lasts, once `subscribe` was called."""
+    async def read(self, session: Session, deliveries: Deliveries) -> None:
+        """Reads what `subscribe` began, as long as the session lasts."""
         looked_back = False
-        while self._deliveries is not None:
-            delivery = await anext(self._deliveries)
-            if not (await self._take(delivery) or looked_back or self._availability.has_synced(self._topic)):
-                looked_back = True
-                await self._look_back(session, self._deliveries, delivery.offset)
-            else:
+        while True:
+            delivery = await anext(deliveries)
+            if await self._take(delivery) or looked_back or self._availability.has_synced(self._topic):
                 await delivery.ack()
+            else:
+                looked_back = True
+                await deliveries.cancel()
+                deliveries = await self._look_back(session, newest=delivery.offset)
 
     async def _take(self, delivery: Delivery) -> bool:
         """Whether the message was of use."""
@@ -104,20 +106,20 @@ class TopicReader:
         self._past.add(delivery)
         return snapshot is not None
 
-    async def _look_back(self, session: Session, deliveries: Deliveries, newest: int) -> None:
+    async def _look_back(self, session: Session, *, newest: int) -> Deliveries:
         """Nothing is known, and the newest message says nothing: the newest usable one of all that is retained."""
-        await deliveries.cancel()
-        self._deliveries = await session.follow(self._topic, Offset.FIRST)
+        self._deliveries = deliveries = await session.follow(self._topic, Offset.FIRST)
         found: Snapshot | None = None
         offset = -1
         while offset < newest:
-            delivery = await anext(self._deliveries)
+            delivery = await anext(deliveries)
             offset = delivery.offset
             found = await self._decoded(delivery, bury=False) or found
             await delivery.ack()
         self._log.warning("looked back", usable=found is not None)
         if found is not None:
             self._apply(found)
+        return deliveries
 
     async def _decoded(self, delivery: Delivery, *, bury: bool) -> Snapshot | None:
         try:

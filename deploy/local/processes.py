@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
 
@@ -25,13 +26,30 @@ class ProcessFailedError(Exception):
 class Process:
     """A Python module that runs until its context is left; should we be killed, it ends too."""
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Starts `python -m ARGUMENTS` in a session of its own: Ctrl-C is for us, who stop it in its turn."""
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        python: Path = Path(sys.executable),
+        quiet: bool = False,
+    ) -> None:
+        """Starts `python -m ARGUMENTS` in a session of its own: Ctrl-C is for us, who stop it in its turn.
+
+        Args:
+            name: What people call it.
+            arguments: The module and what follows it.
+            environment: All of it.
+            python: The interpreter.
+            quiet: Keeps what the process says to itself, until it fails.
+        """
         self.name = name
+        self._quiet = quiet
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
         leash = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
         self._process = subprocess.Popen(
-            [*leash, sys.executable, "-m", *arguments],
+            [*leash, str(python), "-m", *arguments],
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -78,7 +96,8 @@ class Process:
         with output:
             for line in output:
                 self._tail.append(line.rstrip("\n"))
-                print(f"{self.name:<5}|", line.rstrip("\n"), flush=True)
+                if not self._quiet:
+                    print(f"{self.name:<5}|", line.rstrip("\n"), flush=True)
 
 
 def wait_until(missing: Callable[[], str], processes: Sequence[Process], *, seconds: float = float("inf")) -> None:

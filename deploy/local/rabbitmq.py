@@ -57,7 +57,7 @@ class RabbitNode:
             raise RabbitNodeError("RabbitMQ is not installed (Debian: apt-get install rabbitmq-server)")
         self._server = found
         self._directory = directory
-        self.port, self._distribution_port, self._epmd_port = _free_ports(3)
+        self.port, self._distribution_port, self._epmd_port = free_ports(3)
         self._name = f"private{self.port}@localhost"
         self._broker: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
@@ -236,7 +236,8 @@ def _until(seconds: float) -> Iterator[None]:
         time.sleep(STEP_SECONDS)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback on which nothing listens now, all different."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

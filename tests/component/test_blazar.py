@@ -118,6 +118,13 @@ class TestRegions(RegionCases):
         with pytest.raises(SourceError, match="the catalog has no endpoint of Blazar"):
             await source.hosts()
 
+    async def test_the_interface_of_clouds_yaml_is_used(self, cloud: CloudUnderTest, simulated: SimulatedCloud) -> None:
+        simulated.keystone.interfaces = ("internal",)
+        cloud.changed("uc", interface="internal")
+        source = BlazarSite("uc", timeout=TIMEOUT)
+        assert await source.hosts()
+        source.close()
+
     async def test_an_endpoint_of_clouds_yaml_is_preferred_to_the_catalog(
         self, cloud: CloudUnderTest, simulated: SimulatedCloud
     ) -> None:
@@ -161,6 +168,21 @@ class TestCredentials(CredentialCases):
         secure.write_text(json.dumps({"clouds": {"uc": {"auth": {"application_credential_secret": "wrong"}}}}))
         with pytest.raises(SourceError, match="Keystone answers 401"):
             await source.hosts()
+
+    async def test_a_file_that_comes_beside_the_others_is_noticed_once_the_credential_was_refused(
+        self, simulated: SimulatedCloud, cloud: CloudUnderTest, source: BlazarSite, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        secure = cloud.clouds_file.with_name("secure.yaml")
+        monkeypatch.setenv("OS_CLIENT_SECURE_FILE", str(secure))
+        await source.hosts()
+        simulated.delete_credential("uc")
+        simulated.keystone.expire_tokens()
+        with pytest.raises(SourceError, match="Keystone answers 404"):
+            await source.hosts()
+        simulated.renew_credential("uc")
+        renewed = json.loads(simulated.clouds_yaml())["clouds"]["uc"]["auth"]
+        secure.write_text(json.dumps({"clouds": {"uc": {"auth": renewed}}}))
+        assert await source.hosts()
 
     async def test_policy_that_forbids_reading_is_told_as_the_operators_matter(
         self, simulated: SimulatedCloud, source: BlazarSite

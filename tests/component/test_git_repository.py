@@ -527,6 +527,12 @@ def test_a_file_whose_content_is_damaged_is_left_out_alone(
     assert (fault.kind, fault.detail[:15]) == (FaultKind.UNREADABLE, "cannot be read:")
 
 
+def test_an_object_that_is_longer_than_it_says_is_not_even_given_to_the_library(repository: GitRepository) -> None:
+    damage(repository, f"HEAD:{DATA}/{NODE}", lambda _: zlib.compress(b"blob 12\0more than twelve bytes"))
+    (fault,) = [fault for fault in load(repository.data).faults if fault.path == NODE.as_posix()]
+    assert fault.detail.endswith("is damaged or too large")
+
+
 @pytest.mark.parametrize("how", DAMAGES)
 @pytest.mark.parametrize("revision", ["HEAD", "HEAD^{tree}", f"HEAD:{DATA}/{TACC_NODES}"])
 def test_a_damaged_commit_or_folder_is_told_in_a_sentence(

@@ -92,7 +92,7 @@ async def test_status_tells_times_as_they_are(client: Client, service: FakeServi
     service.told = {"time": datetime(2030, 1, 2, tzinfo=UTC), "sites": [{"site_id": "tacc", "age_seconds": None}]}
     response = await client.get("/status")
     assert response.content_type == "application/json"
-    expected = {"time": "2030-01-02T00:00:00+00:00", "sites": [{"site_id": "tacc", "age_seconds": None}]}
+    expected = {"time": "2030-01-02T00:00:00Z", "sites": [{"site_id": "tacc", "age_seconds": None}]}
     assert await response.json() == expected
 
 

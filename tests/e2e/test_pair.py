@@ -207,7 +207,7 @@ async def test_no_request_that_the_contract_allows_or_forbids_breaks_the_service
     fuzzer = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         *("--config-file", "schemathesis.toml", "run", f"{api.url}/openapi.json"),
-        *("--checks", "all", "--max-examples", "10", "--generation-deterministic", "--no-color"),
+        *("--checks", "all", "--max-examples", "4", "--generation-deterministic", "--no-color"),
         cwd=PROJECT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -23,8 +23,12 @@ async def ended(task: asyncio.Task[None], *, within: float = 3.0) -> None:
     done, _ = await asyncio.wait({task}, timeout=within)
     assert done, f"not ended within {within} s"
     assert task.cancelled()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    await until(lambda: not [each for each in others if not each.done() and "TcpProxy" not in repr(each)], within=3)
+    await nothing_left()
+
+
+async def nothing_left() -> None:
+    ours = asyncio.current_task()
+    await until(lambda: not [each for each in asyncio.all_tasks() if each is not ours and "TcpProxy" not in repr(each)])
     gc.collect()
 
 
@@ -114,3 +118,16 @@ async def test_a_session_with_a_broker_that_hangs_is_closed_in_time(wire: TcpPro
     done, _ = await asyncio.wait(tasks, timeout=3)
     assert len(done) == 2
     await ended(tasks[0])
+
+
+async def test_whoever_is_in_a_hurry_can_cancel_the_closing_too(wire: TcpProxy, topic: Topic) -> None:
+    reader = Reader(BrokerTransport(wire.url, name="test"), topic)
+    task = asyncio.create_task(reader.feed.run())
+    await until(lambda: reader.feed.connected)
+    wire.hang()
+    task.cancel()
+    await asyncio.sleep(0.1)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=0.5)
+    assert done
+    await nothing_left()

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import aio_pika
+import pytest
 from structlog.testing import capture_logs
 
 from api_service.adapters.topic_reader import Fate
@@ -156,6 +157,19 @@ async def test_an_unroutable_snapshot_is_not_taken_for_published(rabbitmq: Rabbi
         assert writer.poller.published <= published + 1
         await until(lambda: reader.generation >= published + 3)  # bound again by the next session
     assert reader.generation == writer.poller.published
+
+
+async def test_a_message_that_a_queue_refuses_is_not_taken_for_published(rabbitmq: RabbitNode, topic: Topic) -> None:
+    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+        full = await channel.declare_queue(
+            exclusive=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
+        )
+        async with transport(rabbitmq).session("test") as session:
+            await session.declare([topic])
+            await full.bind(EXCHANGE, topic.routing_key)
+            await session.publish(topic, encode(site(topic.site_id, 1), source="/test"))
+            with pytest.raises(SessionLostError, match="refused a message"):
+                await session.publish(topic, encode(site(topic.site_id, 2), source="/test"))
 
 
 async def test_a_stream_that_somebody_deleted_is_declared_anew(rabbitmq: RabbitNode, topic: Topic) -> None:

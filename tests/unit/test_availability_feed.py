@@ -264,6 +264,18 @@ async def test_a_reborn_stream_is_known_by_its_messages_where_offsets_cannot_tel
 
 
 @virtual_time
+async def test_what_is_remembered_of_a_stream_is_bounded_and_enough_for_a_replay() -> None:
+    transport = FragileTransport()
+    reader = Reader(transport)
+    async with running(reader.feed.run()):
+        for first in range(1, 600, 10):  # no more at once than the embedded log retains
+            await sent(transport, *(site(generation=each, follows=each - 1) for each in range(first, first + 10)))
+        transport.cut()
+        await asyncio.sleep(3)
+    assert reader.counts() == {"applied": 600}
+
+
+@virtual_time
 async def test_a_reader_that_was_away_goes_on_with_the_newest() -> None:
     transport = FragileTransport()
     reader = Reader(transport)

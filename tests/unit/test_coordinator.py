@@ -371,6 +371,13 @@ class TestFlavors:
         assert [line["event"] for line in logs if line["log_level"] != "debug"] == ["not published by the site"]
         assert observer.results == [PollResult.NOT_PUBLISHED] * 2
 
+    async def test_a_site_that_published_them_before_is_only_away(self) -> None:
+        source, observer = FakeFlavors(self.capacity, NotPublishedError("404 by a proxy")), FakeObserver()
+        coordinator = self.coordinator(source, observer)
+        await coordinator.poll(FakeTurn(FLAVORS))
+        assert await coordinator.poll(FakeTurn(FLAVORS, 7)) == Outcome(7, 7 * SECOND)
+        assert observer.results == [PollResult.PUBLISHED, PollResult.FAILED]
+
     async def test_a_list_without_flavors_is_held_back_until_a_second_poll_says_the_same(self) -> None:
         empty, turn = FlavorCapacity({}), FakeTurn(FLAVORS)
         coordinator = self.coordinator(

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from shared.broker import BrokerTransport
 from shared.logs import OURS, LogFormat, configure_logging
 
 log = structlog.get_logger("shared.something")
 
-OTHERS = ["aiormq", "aio_pika", "asyncio", "blazarclient", "keystoneauth", "openstack", "stevedore", "urllib3"]
+OTHERS = ["asyncio", "blazarclient", "keystoneauth", "openstack", "stevedore", "urllib3"]
 
 
 class Terminal(io.StringIO):
@@ -64,10 +65,10 @@ def test_an_event_is_one_line_of_json_with_its_fields(capsys: pytest.CaptureFixt
 
 def test_what_libraries_log_has_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(LogFormat.JSON)
-    logging.getLogger("aiormq.connection").error("connection %s", "lost")
+    logging.getLogger("urllib3.connection").error("connection %s", "lost")
     [line] = lines(capsys)
     event = json.loads(line)
-    assert (event["event"], event["level"], event["logger"]) == ("connection lost", "error", "aiormq.connection")
+    assert (event["event"], event["level"], event["logger"]) == ("connection lost", "error", "urllib3.connection")
 
 
 def test_a_warning_has_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,6 +146,14 @@ def test_debug_never_makes_libraries_talk(name: str, capsys: pytest.CaptureFixtu
         logging.getLogger(logger).debug("a body with a token")
         logging.getLogger(logger).info("a milestone")
     assert [json.loads(line)["event"] for line in lines(capsys)] == ["a milestone", "a milestone"]
+
+
+@pytest.mark.parametrize("name", ["aiormq", "aio_pika"])
+def test_the_brokers_client_which_repeats_its_url_says_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert BrokerTransport
+    configure_logging(LogFormat.JSON, debug=True)
+    logging.getLogger(f"{name}.connection").error("cannot connect to amqp://user:password@host")
+    assert lines(capsys) == []
 
 
 def test_configuring_twice_tells_everything_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,7 @@ class Keystone:
         url: Where Keystone itself is, once that is known.
         credentials: Secret and identity by application credential id.
         passwords: Password and roles by user name; any project may be asked for.
+        interfaces: Of every endpoint in the catalog.
     """
 
     sites: Iterable[SimulatedSite]
@@ -53,6 +54,7 @@ class Keystone:
     url: str = ""
     credentials: dict[str, tuple[str, Identity]] = field(default_factory=dict)
     passwords: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    interfaces: tuple[str, ...] = ("public", "internal", "admin")
     _tokens: dict[str, tuple[Identity, datetime]] = field(default_factory=dict)
 
     def add_credential(self, project: str) -> tuple[str, str]:
@@ -158,25 +160,24 @@ class Keystone:
         sites = [site for site in self.sites if project in (EVERYWHERE, site.site_id)]
         listed = [site for site in sites if site.in_catalog]
         return [
-            _service("keystone", "identity", {site.site_id: self.auth_url for site in sites}),
-            _service("nova", "compute", {site.site_id: f"{self.url_of(site)}/compute/v2.1" for site in sites}),
-            _service("blazar", "reservation", {site.site_id: f"{self.url_of(site)}/v1" for site in listed}),
+            self._service("keystone", "identity", {site.site_id: self.auth_url for site in sites}),
+            self._service("nova", "compute", {site.site_id: f"{self.url_of(site)}/compute/v2.1" for site in sites}),
+            self._service("blazar", "reservation", {site.site_id: f"{self.url_of(site)}/v1" for site in listed}),
         ]
 
-
-def _service(name: str, service_type: str, url_by_region: dict[str, str]) -> forms.Document:
-    endpoints = [
-        {
-            "id": forms.hex_id(f"{name} {region} {interface}"),
-            "interface": interface,
-            "region_id": region,
-            "url": url,
-            "region": region,
-        }
-        for region, url in url_by_region.items()
-        for interface in ("public", "internal", "admin")
-    ]
-    return {"endpoints": endpoints, "id": forms.hex_id(name), "type": service_type, "name": name}
+    def _service(self, name: str, service_type: str, url_by_region: dict[str, str]) -> forms.Document:
+        endpoints = [
+            {
+                "id": forms.hex_id(f"{name} {region} {interface}"),
+                "interface": interface,
+                "region_id": region,
+                "url": url,
+                "region": region,
+            }
+            for region, url in url_by_region.items()
+            for interface in self.interfaces
+        ]
+        return {"endpoints": endpoints, "id": forms.hex_id(name), "type": service_type, "name": name}
 
 
 def _zulu(time: datetime) -> str:

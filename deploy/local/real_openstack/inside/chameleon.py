@@ -54,13 +54,14 @@ def add_people() -> None:
 
 def add_flavor_availability() -> None:
     """`GET /v1/flavor-instances/availability`, behind the same tokens as every other route."""
-    app = importlib.import_module("blazar.api.v1.app")
-    utils = importlib.import_module("blazar.api.v1.utils")
+    app: Any = importlib.import_module("blazar.api.v1.app")
+    utils: Any = importlib.import_module("blazar.api.v1.utils")
     rest = utils.Rest("flavor_instances_v1_0", __name__, url_prefix="/v1/flavor-instances")
 
-    @rest.get("/availability", query=True)
     def availability(_request: object, query: dict[str, str]) -> object:
         return utils.render(flavor_instances=_capacities(query))
+
+    rest.get("/availability", query=True)(availability)
 
     make_plain: Callable[[], Any] = app.make_app
 
@@ -99,7 +100,7 @@ def _capacities(query: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _segments(start: datetime, end: datetime) -> list[dict[str, Any]]:
-    segments = []
+    segments: list[dict[str, Any]] = []
     while start < end:
         until = min(start + STEP, end)
         available = (7 * len(segments)) % (TOTAL + 1)

@@ -1,4 +1,4 @@
-"""`python -m … database CONFIG SEED`: makes Blazar's tables, and fills them with the hosts and leases of a JSON file."""
+"""`python -m … database CONFIG SEED`: makes Blazar's tables and fills them from a JSON file."""
 
 import importlib
 import json
@@ -99,11 +99,13 @@ class Rows:
 def make_tables(config: str) -> None:
     """From the models: Blazar's migrations do not run on SQLite, and are only said to have run."""
     cfg = importlib.import_module("oslo_config.cfg").CONF
-    migration = importlib.import_module("blazar.db.migration.cli")
+    migration: Any = importlib.import_module("blazar.db.migration.cli")
     cfg(["--config-file", config, "current"], project="blazar")
     importlib.import_module("oslo_db.options").set_defaults(cfg)
     importlib.import_module("blazar.db.sqlalchemy.api").setup_db()
-    alembic = importlib.import_module("alembic.config").Config(str(Path(migration.__file__).with_name("alembic.ini")))
+    alembic = importlib.import_module("alembic.config").Config(
+        str(Path(str(migration.__file__)).with_name("alembic.ini"))
+    )
     alembic.blazar_config = cfg
     importlib.import_module("alembic.command").stamp(alembic, "head")
 

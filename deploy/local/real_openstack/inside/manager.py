@@ -12,7 +12,7 @@ from deploy.local.real_openstack.inside import chameleon
 
 def one_writer_at_a_time() -> None:
     """SQLite refuses a second writer, which Blazar takes for a broken database."""
-    facade = importlib.import_module("blazar.db.sqlalchemy.facade_wrapper")
+    facade: Any = importlib.import_module("blazar.db.sqlalchemy.facade_wrapper")
     lock, plain = threading.RLock(), facade.session_for_write
 
     @contextlib.contextmanager
