@@ -24,6 +24,7 @@ from api_service.domain.inventory import (
     Node,
     Site,
 )
+from shared.topology import SITE_ID
 
 MAX_ENTRIES: Final = 200_000
 MAX_TOTAL_BYTES: Final = 1024**3
@@ -113,6 +114,9 @@ class _Reading:
         document = self._own_document(level, uid)
         if document is None:
             return None
+        if not SITE_ID.fullmatch(uid):
+            detail = f"an id that does not match {SITE_ID.pattern} cannot be polled, so that its nodes stay unknown"
+            self._fault(f"{level.path}/{uid}{_SUFFIX}", FaultKind.NOT_POLLABLE, detail, left_out=False)
         folders = self._folders(level, "clusters")
         clusters = {each: cluster for each, below in folders if (cluster := self._cluster(uid, each, below))}
         flavors = {each: Flavor(uid, each, found) for each, found in self._documents(level, "flavors", NODE_OWN_KEYS)}

@@ -55,6 +55,7 @@ class FaultKind(StrEnum):
     MISSING = "missing"
     MISPLACED = "misplaced"
     SHADOWED_KEY = "shadowed-key"
+    NOT_POLLABLE = "not-pollable"
     UNREADABLE = "unreadable"
 
 
@@ -75,7 +76,7 @@ class DataFault:
 
     Attributes:
         path: Relative to the inventory's folder, with `/`.
-        left_out: False only where the file is served all the same (`SHADOWED_KEY`).
+        left_out: False only where the file is served all the same (`SHADOWED_KEY`, `NOT_POLLABLE`).
     """
 
     path: str

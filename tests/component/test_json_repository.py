@@ -286,6 +286,13 @@ def test_keys_that_give_way_to_ours_are_told_and_the_file_is_served(path: str, k
     assert only_fault(inventory) == DataFault(path, FaultKind.SHADOWED_KEY, detail, left_out=False)
 
 
+def test_a_site_whose_id_can_name_no_queue_is_served_and_told_as_never_polled() -> None:
+    inventory = read({**SMALL, "sites/UC North/UC North.json": {"uid": "UC North"}})
+    assert "UC North" in inventory.sites
+    fault = only_fault(inventory)
+    assert (fault.path, fault.kind, fault.left_out) == ("sites/UC North/UC North.json", FaultKind.NOT_POLLABLE, False)
+
+
 def failing() -> Any:
     raise PermissionError(13, "Permission denied")
 

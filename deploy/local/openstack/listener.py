@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -10,6 +11,7 @@ from aiohttp import web
 from deploy.local.openstack.faults import MENDED, Fault, Handler, refused
 
 STOP_SECONDS: Final = 0.1
+REQUESTS_KEPT: Final = 10_000
 
 
 class Listener:
@@ -22,7 +24,7 @@ class Listener:
         name: What clients call the host, if not by its address.
 
     Attributes:
-        requests: Method and path of everything that was asked, the newest last.
+        requests: Method and path of what was asked lately, the newest last.
         connections: How many connections were made.
     """
 
@@ -32,7 +34,7 @@ class Listener:
         self.port = port
         self._host = host
         self._name = name or host
-        self.requests: list[str] = []
+        self.requests: deque[str] = deque(maxlen=REQUESTS_KEPT)
         self._make_app = make_app
         self._runner: web.AppRunner | None = None
         self._peers: set[object] = set()
