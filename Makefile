@@ -43,7 +43,7 @@ types: environment ## mypy
 	@$(BIN)/mypy --no-error-summary
 
 imports: environment ## the layers of docs/architecture.md
-	@report=$$($(BIN)/lint-imports) || { echo "$$report"; exit 1; }
+	@report=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$report"; exit 1; }
 
 documents: environment ## are docs/openapi.json and docs/asyncapi.json what the code says
 	@$(BIN)/python -m api_service.describe --check
@@ -62,7 +62,7 @@ lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRA
 		--output-file requirements/openstack.txt
 
 clean: ## remove whatever the other targets made
-	@rm -rf .venv .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@rm -rf build dist *.egg-info .schemathesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

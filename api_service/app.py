@@ -17,7 +17,7 @@ from api_service.http.openapi import OPENAPI, openapi_document
 from api_service.http.problems import problem_details
 from api_service.http.representation import REPRESENTATIONS, Representations
 from api_service.http.routes import routes
-from api_service.probed import ApiProbed
+from api_service.probed import FEED, ApiProbed
 from api_service.settings import Settings
 from shared import __version__
 from shared.availability import utc_now
@@ -44,7 +44,7 @@ async def inventory(app: web.Application) -> AsyncIterator[None]:
 @asynccontextmanager
 async def feed(app: web.Application) -> AsyncIterator[None]:
     """Follows the availability log."""
-    async with supervised(feed=app[keys.FEED].run) as app[keys.SUPERVISORS]["feed"]:
+    async with supervised(feed=app[FEED].run) as app[keys.SUPERVISORS]["feed"]:
         yield
 
 
@@ -70,7 +70,7 @@ def create_app(
     app[keys.INVENTORY] = InventoryStore()
     app[keys.AVAILABILITY] = AvailabilityMap()
     app[keys.SUPERVISORS] = {}
-    app[keys.FEED] = AvailabilityFeed(
+    app[FEED] = AvailabilityFeed(
         transport
         or BrokerTransport(settings.broker.url, name="reference-api", job_queue_type=settings.broker.job_queue_type),
         app[keys.AVAILABILITY],

@@ -6,7 +6,6 @@ from typing import Final
 
 from aiohttp import web
 
-from api_service.adapters.availability_feed import AvailabilityFeed
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.inventory import InventoryStore
 from api_service.settings import Settings
@@ -18,5 +17,4 @@ SETTINGS: Final = web.AppKey("settings", Settings)
 CLOCK: Final[web.AppKey[Clock]] = web.AppKey("clock")
 INVENTORY: Final = web.AppKey("inventory", InventoryStore)
 AVAILABILITY: Final = web.AppKey("availability", AvailabilityMap)
-FEED: Final = web.AppKey("feed", AvailabilityFeed)
 SUPERVISORS: Final = web.AppKey("supervisors", dict[str, Supervisor])

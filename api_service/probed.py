@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from api_service import keys
+from api_service.adapters.availability_feed import AvailabilityFeed
 from api_service.domain.inventory import InventoryStore
 from api_service.domain.node_query import match_of
 from shared.availability import AvailabilityState
@@ -18,6 +19,9 @@ from shared.probes import Health
 from shared.topology import Subject, Topic
 
 MAX_FAULTS_TOLD: Final = 1000
+
+FEED: Final = web.AppKey("feed", AvailabilityFeed)
+"""Here and not in `keys`, since no handler may know an adapter."""
 
 
 class ApiProbed:
@@ -41,14 +45,14 @@ class ApiProbed:
         reasons = []
         if not self._app[keys.INVENTORY].loaded:
             reasons.append(self._app[keys.INVENTORY].refusal or "no inventory is loaded")
-        if not self._app[keys.FEED].ready:
+        if not self._app[FEED].ready:
             reasons.append("the availability log has not been read yet")
         return Health(reasons)
 
     def status(self) -> Mapping[str, object]:
         """What is served, how old it is, and what is wrong with it."""
         now = self._app[keys.CLOCK]()
-        store, feed = self._app[keys.INVENTORY], self._app[keys.FEED]
+        store, feed = self._app[keys.INVENTORY], self._app[FEED]
         configured = sorted(self._app[keys.SETTINGS].availability.sites)
         return {
             "service": "reference-api",
@@ -91,7 +95,7 @@ class ApiProbed:
             "listed_hosts": len(observed.snapshot.nodes) if observed else None,
             "unreadable_hosts": sum(node.unreadable for node in observed.snapshot.nodes.values()) if observed else None,
             "generation": observed.snapshot.generation if observed else None,
-            "position": self._app[keys.FEED].position(Topic(site_id)) if observed else None,
+            "position": self._app[FEED].position(Topic(site_id)) if observed else None,
             "flavors": {
                 "configured": site_id in settings.flavor_availability.sites,
                 "last_synced": flavors.last_updated if flavors else None,
@@ -144,7 +148,7 @@ class _Numbers(Collector):
         yield faults
 
     def _feed(self) -> Iterable[Metric]:
-        feed = self._app[keys.FEED]
+        feed = self._app[FEED]
         connected = "Whether the broker is connected."
         yield GaugeMetricFamily("reference_api_feed_connected", connected, value=float(feed.connected))
         messages = CounterMetricFamily("reference_api_feed_messages", "Messages read.", labels=["outcome"])

@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 from blazarclient.client import Client
@@ -115,7 +116,7 @@ def _capacity(connection: Connection, window: Interval) -> FlavorCapacity:
         names = {flavor.id: flavor.name for flavor in connection.compute.flavors()}
     with explained(_BLAZAR):
         response = connection.reservation.get(_FLAVORS_PATH, params={"start_date": start, "end_date": end})
-        if response.status_code == 404:  # noqa: PLR2004
+        if response.status_code == HTTPStatus.NOT_FOUND:
             raise NotPublishedError("this Blazar does not tell the availability of flavors (404)")
         if not response.ok:
             raise _refused(response.status_code, response.text)
@@ -135,7 +136,7 @@ def _blazar_explained() -> Iterator[None]:
 
 
 def _refused(status: int, text: str) -> SourceError:
-    if status == 403:  # noqa: PLR2004
+    if status == HTTPStatus.FORBIDDEN:
         policy = _POLICY.search(text)
         rule = f"policy {policy[0]}" if policy else "policy"
         return SourceError(f"Blazar's {rule} forbids this (403): the site's operator must allow it to our role")

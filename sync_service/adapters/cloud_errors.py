@@ -6,6 +6,7 @@ Never a client's own text, nor its traceback: they quote what a site answered, p
 import contextlib
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Final
 
 from keystoneauth1 import exceptions as keystone
@@ -55,7 +56,7 @@ def explained(what: str, *, otherwise: str | None = None) -> Iterator[None]:
 
 def answered(what: str, status: int) -> SourceError:
     """What an answer means that is an error."""
-    if status == 401:  # noqa: PLR2004
+    if status == HTTPStatus.UNAUTHORIZED:
         return AuthenticationRefusedError(f"{what} refuses the token (401)")
     return SourceError(f"{what} answers {status}")
 

@@ -150,7 +150,7 @@ def test_debug_never_makes_libraries_talk(name: str, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("name", ["aiormq", "aio_pika"])
 def test_the_brokers_client_which_repeats_its_url_says_nothing(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert BrokerTransport
+    BrokerTransport("amqp://localhost/", name="test")
     configure_logging(LogFormat.JSON, debug=True)
     logging.getLogger(f"{name}.connection").error("cannot connect to amqp://user:password@host")
     assert lines(capsys) == []

@@ -194,16 +194,23 @@ async def test_a_dead_replicas_token_goes_to_the_other_at_once() -> None:
     assert other.began == [pytest.approx(died, abs=0.1)]
 
 
-@virtual_time
-async def test_a_result_is_dropped_when_something_newer_was_published_meanwhile() -> None:
-    poller, transport = FakePoller(takes=10, clock=clock), EmbeddedTransport()
-    with capture_logs() as logs:
-        async with running(tokens(transport, poller).run()):
-            await asyncio.sleep(STARTUP_SECONDS)
-            await published(transport, site(generation=1000))
-            await asyncio.sleep(10)
-    assert (await newest(transport)).generation == 1000
-    assert [line["reason"] for line in logs if line["event"] == "turn lost"] == ["a newer snapshot is out"]
+@pytest.mark.parametrize("before", [(), (site(generation=41),)])
+def test_a_result_is_dropped_when_something_newer_was_published_meanwhile(before: tuple[Snapshot, ...]) -> None:
+    @virtual_time
+    async def check() -> None:
+        poller, transport = FakePoller(takes=10, clock=clock), EmbeddedTransport()
+        await published(transport, *before)
+        await scheduled(transport, b"")
+        with capture_logs() as logs:
+            async with running(tokens(transport, poller).run()):
+                await asyncio.sleep(5)
+                await published(transport, site(generation=1000, follows=41))
+                await asyncio.sleep(10)
+        assert (await newest(transport)).generation == 1000
+        assert poller.published == 0
+        assert [line["reason"] for line in logs if line["event"] == "turn lost"] == ["a newer snapshot is out"]
+
+    check()
 
 
 @virtual_time
@@ -267,6 +274,15 @@ async def test_a_token_that_knows_more_than_the_stream_is_believed() -> None:
     async with running(tokens(transport, poller).run()):
         await asyncio.sleep(1)
     assert poller.follows == [99]
+
+
+@virtual_time
+async def test_a_failed_poll_carries_on_even_what_the_stream_does_not_tell() -> None:
+    transport, poller = EmbeddedTransport(), FailingPoller(Outcome(None, MINUTE))
+    await scheduled(transport, b"99")
+    async with running(tokens(transport, poller).run()):
+        await asyncio.sleep(90)
+    assert poller.follows == [99, 99]
 
 
 @virtual_time

@@ -129,6 +129,21 @@ def test_a_loss_in_whatever_runs_ends_the_session_and_tells_why(loss: SessionLos
 
 
 @virtual_time
+async def test_of_several_losses_the_mismatch_is_told() -> None:
+    async def fail(loss: SessionLostError) -> None:
+        raise loss
+
+    async def begin(session: Session, group: asyncio.TaskGroup) -> None:
+        for loss in (SessionLostError("channel closed"), TopologyError("inequivalent arg"), SessionLostError("lost")):
+            group.create_task(fail(loss))
+
+    subject = SessionKeeper(FragileTransport(), "test", begin)
+    async with running(subject.run()):
+        await asyncio.sleep(1)
+    assert subject.last_loss == "inequivalent arg"
+
+
+@virtual_time
 async def test_an_error_of_the_program_ends_the_loop() -> None:
     async def begin(session: Session, group: asyncio.TaskGroup) -> None:
         raise ZeroDivisionError
