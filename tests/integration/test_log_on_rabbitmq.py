@@ -99,32 +99,26 @@ async def test_two_pollers_share_the_sites_and_a_dead_ones_token_goes_to_the_oth
         await until(lambda: all(survivor.poller.topics[each] > before[each] for each in held), within=2)
 
 
-async def test_a_frozen_pollers_token_goes_to_another_and_what_it_writes_on_waking_is_lost(
+async def test_a_frozen_poller_and_a_silent_broker_are_found_by_the_heartbeat(
     rabbitmq: RabbitNode, wire: TcpProxy, topic: Topic
 ) -> None:
+    """The token goes to another, what the frozen one writes on waking is lost, and a reader that hears nothing asks."""
     far = BrokerTransport(wire.url, name="frozen", heartbeat=SECOND, silence=SILENCE)
     frozen = Writer(far, topic, takes=0.3, interval=20 * SECOND)  # no token is missed before the heartbeat
     other, reader = Writer(transport(rabbitmq), topic, interval=20 * SECOND), Reader(transport(rabbitmq), topic)
-    async with running(frozen.tokens.run(), reader.feed.run(), other.tokens.run()):
-        await until(lambda: frozen.poller.published >= 2 and frozen.poller.running)
-        wire.hang()
-        begun = other.poller.published
-        await until(lambda: other.poller.published >= begun + 3)
-        wire.flow()
-        await until(lambda: frozen.tokens.last_loss is not None)
-        known = reader.generation
-        await until(lambda: reader.generation >= known + 3)
+    async with TcpProxy(rabbitmq.port).listening() as dead_wire:
+        deaf = Reader(BrokerTransport(dead_wire.url, name="deaf", heartbeat=SECOND), topic)
+        async with running(frozen.tokens.run(), reader.feed.run(), other.tokens.run(), deaf.feed.run()):
+            await until(lambda: frozen.poller.published >= 2 and frozen.poller.running and deaf.feed.connected)
+            wire.hang()
+            dead_wire.hang()
+            begun = other.poller.published
+            await until(lambda: other.poller.published >= begun + 3)
+            wire.flow()
+            await until(lambda: frozen.tokens.last_loss is not None)
+            known = reader.generation
+            await until(lambda: reader.generation >= known + 3 and deaf.feed.last_loss)
     assert reader.feed.counts[Fate.LATE] <= 1  # polls of a site overlap by at most one for each fault
-
-
-async def test_a_broker_that_falls_silent_is_found_by_the_heartbeat(wire: TcpProxy, topic: Topic) -> None:
-    reader = Reader(BrokerTransport(wire.url, name="test", heartbeat=SECOND), topic)
-    async with running(reader.feed.run()):
-        await until(lambda: reader.feed.connected)
-        wire.hang()
-        await until(lambda: reader.feed.last_loss, within=10)
-        wire.flow()
-        await until(lambda: reader.feed.connected)
 
 
 async def test_a_token_that_somebody_purged_is_made_anew(rabbitmq: RabbitNode, topic: Topic) -> None:
