@@ -78,6 +78,8 @@ def create_app(
         required={Topic(site) for site in settings.availability.sites},
         clock=clock,
     )
+    # A new commit may bring sites that are to be followed at once.
+    app[keys.INVENTORY].listeners.append(app[keys.FEED].refresh)
     app[PROBED] = ApiProbed(app, registry)
     app.add_routes(routes())
     root_path = settings.server.root_path

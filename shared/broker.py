@@ -22,6 +22,7 @@ from shared.topology import JobQueueType
 from shared.transport import SessionLostError
 
 CLOSE_SECONDS: Final = 2.8
+FINISH_SECONDS: Final = 0.5
 DEFAULT_PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
 for library in ("aiormq", "aio_pika"):
@@ -73,17 +74,21 @@ class BrokerTransport:
             await _close(connection)
 
     async def _connected(self, purpose: str) -> AbstractConnection:
-        try:
-            return await aio_pika.connect(
+        connecting = asyncio.ensure_future(
+            aio_pika.connect(
                 self._url.get_secret_value(),
                 timeout=self._patience,
                 heartbeat=self._heartbeat,
                 client_properties={"connection_name": f"{self._name}/{purpose}"},
             )
+        )
+        try:
+            return await asyncio.shield(connecting)
         except asyncio.CancelledError as error:
-            if being_cancelled():
-                raise
-            raise loss_of(error) from None
+            if not being_cancelled():
+                raise loss_of(error) from None
+            await _abandon(connecting)
+            raise
         except Exception as error:  # noqa: BLE001 - see BrokerSession.answered
             raise loss_of(error) from None
 
@@ -93,6 +98,18 @@ class BrokerTransport:
                 return await BrokerSession.open(connection, self._job_queue_type, patience=self._patience)
         except TimeoutError:
             raise SessionLostError("the broker opens no channel") from None
+
+
+async def _abandon(connecting: asyncio.Future[aio_pika.Connection]) -> None:
+    """Ends a connect that nobody waits for any more.
+
+    Cancelled in its last steps it would leave a connection that nobody can close, so it may finish first.
+    """
+    await asyncio.wait({connecting}, timeout=FINISH_SECONDS)
+    connecting.cancel()
+    await asyncio.wait({connecting}, timeout=FINISH_SECONDS)
+    if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
+        await _close(connecting.result())
 
 
 async def _close(connection: AbstractConnection) -> None:

@@ -200,6 +200,7 @@ class InventoryStore:
         loads: How often another inventory began to be served.
         refusals: How often one was refused.
         loaded_at: When `current` began to be served, aware UTC; None before the first.
+        listeners: Called after each time that another inventory began to be served; must not raise or block.
     """
 
     def __init__(self, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -210,6 +211,7 @@ class InventoryStore:
         self.loads = 0
         self.refusals = 0
         self.loaded_at: datetime | None = None
+        self.listeners: list[Callable[[], None]] = []
 
     @property
     def loaded(self) -> bool:
@@ -228,6 +230,8 @@ class InventoryStore:
         self.refusal = self.refused_version = None
         self.loads += 1
         self.loaded_at = self._clock()
+        for listener in self.listeners:
+            listener()
         return True
 
     def refuse(self, reason: str, version: str | None) -> bool:

@@ -18,7 +18,7 @@ from shared.topology import topic_of
 from tests.component.serving import AiohttpClient
 from tests.eventually import until, until_answered
 from tests.inventories import booked, polled
-from tests.repositories import GPU_NODE, TACC_NODES, GitRepository, change
+from tests.repositories import GPU_NODE, TACC_NODES, GitRepository, change, write
 
 NODE = f"/{TACC_NODES}/{GPU_NODE}"
 
@@ -110,6 +110,19 @@ async def test_a_new_commit_is_served_without_a_restart(
     assert body["version"] == commit != before
     versions = await get(client, f"{NODE}/versions")
     assert [each["message"] for each in versions["items"]] == ["rename a node", "the sample"]
+
+
+async def test_a_site_that_a_commit_brings_is_followed_at_once(
+    client: TestClient[Any, Any], repository: GitRepository, log: EmbeddedTransport
+) -> None:
+    await publish(log, polled("newsite", at=utc_now()))
+    await until_answered(lambda: get(client, NODE))
+    assert (await client.get("/sites/newsite/availability")).status == 404
+    write(repository.data / "sites/newsite/newsite.json", {"uid": "newsite"})
+    repository.commit("open a site")
+    await until_answered(lambda: get(client, "/sites/newsite"))
+    # Well before the feed would look for new sites by itself.
+    await until_answered(lambda: get(client, "/sites/newsite/availability"), within=2)
 
 
 async def test_a_commit_without_a_usable_site_is_refused_and_told(

@@ -287,7 +287,7 @@ def python(folder: Path, script: str) -> Process:
 
 def test_what_a_process_says_is_told_behind_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with (
-        python(tmp_path, "print('hello')\nimport sys\nsys.exit('bye')") as process,
+        python(tmp_path, "print('hello', flush=True)\nimport sys\nsys.exit('bye')") as process,
         pytest.raises(ProcessFailedError, match=r"'child' ended with status 1; its last lines:\nhello\nbye"),
     ):
         wait_until(lambda: "more", [process], seconds=DEADLINE_SECONDS)

@@ -123,23 +123,25 @@ class RealOpenStack:
             password=password,
             broker_url=f"rabbit://guest:guest@127.0.0.1:{node.port}/{site.site_id}",
         )
-        seed, names = folder / "seed.json", folder / "hosts.json"
         content = seeded(site.hosts)
+        seed = folder / "seed.json"
         seed.write_text(json.dumps(content))
-        names.write_text(json.dumps([host["hostname"] for host in content["hosts"]]))
         self._run(str(self.python), "-m", f"{INSIDE}.database", str(config), str(seed))
-        nova = ("deploy.local.real_openstack.nova", str(site.nova_port), str(names))
-        self.processes.append(
-            self.stack.enter_context(Process(f"nova of {site.site_id}", nova, os.environ, quiet=True))
-        )
-        flavors = f"http://127.0.0.1:{site.nova_port}/compute/v2.1/flavors/detail"
+        self._nova(site, [host["hostname"] for host in content["hosts"]], folder / "hosts.json")
         self._start(
             f"blazar of {site.site_id}",
             *(f"{INSIDE}.serve", "blazar", str(site.blazar_port)),
             OS_BLAZAR_CONFIG_DIR=str(folder),
-            SIMULATED_NOVA_FLAVORS=flavors,
+            SIMULATED_NOVA_FLAVORS=f"http://127.0.0.1:{site.nova_port}/compute/v2.1/flavors/detail",
         )
         self._start(f"manager of {site.site_id}", f"{INSIDE}.manager", "--config-file", str(config))
+
+    def _nova(self, site: Site, hostnames: list[str | None], file: Path) -> None:
+        """Runs on our own interpreter: it is our own stand-in."""
+        file.write_text(json.dumps(hostnames))
+        arguments = ("deploy.local.real_openstack.nova", str(site.nova_port), str(file))
+        process = Process(f"nova of {site.site_id}", arguments, os.environ, quiet=True)
+        self.processes.append(self.stack.enter_context(process))
 
     def _clouds(self, entries: Mapping[str, object]) -> Path:
         clouds = self.folder / "clouds.yaml"
