@@ -79,7 +79,7 @@ def create_app(
         clock=clock,
     )
     # A new commit may bring sites that are to be followed at once.
-    app[keys.INVENTORY].listeners.append(app[keys.FEED].refresh)
+    app[keys.INVENTORY].listeners.append(app[FEED].refresh)
     app[PROBED] = ApiProbed(app, registry)
     app.add_routes(routes())
     root_path = settings.server.root_path
