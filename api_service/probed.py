@@ -53,7 +53,8 @@ class ApiProbed:
         """What is served, how old it is, and what is wrong with it."""
         now = self._app[keys.CLOCK]()
         store, feed = self._app[keys.INVENTORY], self._app[FEED]
-        configured = sorted(self._app[keys.SETTINGS].availability.sites)
+        settings, known = self._app[keys.SETTINGS], self._app[keys.AVAILABILITY]
+        configured = sorted({*settings.availability.sites, *settings.flavor_availability.sites})
         return {
             "service": "reference-api",
             "time": now,
@@ -68,7 +69,7 @@ class ApiProbed:
             },
             "sites": [
                 self._site_status(site_id, now)
-                for site_id in sorted({*configured, *store.current.sites, *self._app[keys.AVAILABILITY].sites})
+                for site_id in sorted({*configured, *store.current.sites, *known.sites, *known.flavors})
             ],
             "configured_but_not_in_the_inventory": [each for each in configured if each not in store.current.sites],
             "data_faults": {

@@ -128,14 +128,6 @@ class NodeAvailability:
             return False
         return index + 1 >= len(self._starts) or self._starts[index + 1] >= window.end
 
-    def next_edge(self, moment: datetime) -> datetime | None:
-        """The next start or end of a reservation after `moment`: when the answer about this node changes."""
-        block = self.block_at(moment)
-        if block is not None:
-            return block.end
-        index = bisect_right(self._starts, moment)
-        return self._starts[index] if index < len(self._starts) else None
-
     def worst_of(self, other: "NodeAvailability") -> "NodeAvailability":
         """Two records of one host in one poll: all reservations of both, and the worse of the states."""
         return NodeAvailability(

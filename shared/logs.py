@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 OURS: Final = ("__main__", "api_service", "deploy", "shared", "sync_service")
 """What `--debug` makes talk, and nothing else: keystoneauth's DEBUG holds whole response bodies, with users' names
@@ -36,6 +37,7 @@ def configure_logging(form: LogFormat, *, debug: bool = False) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_worth_telling)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=fields,
@@ -46,6 +48,11 @@ def configure_logging(form: LogFormat, *, debug: bool = False) -> None:
     logging.captureWarnings(capture=True)
     for name in OURS:
         logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.NOTSET)
+
+
+def _worth_telling(record: logging.LogRecord) -> bool:
+    """Not what aiohttp says, with a traceback and the bytes, of a request that is no HTTP: scanners send such."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def _renderers(*, text: bool) -> list[structlog.typing.Processor]:

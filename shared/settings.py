@@ -33,6 +33,8 @@ def _number(value: object) -> object:
 def _root_path(path: str) -> str:
     if path and (not path.startswith("/") or path.endswith("/")):
         raise ValueError("must start with / and not end with it")
+    if "//" in path:
+        raise ValueError("must not hold //, which would lead to another host")
     return path
 
 

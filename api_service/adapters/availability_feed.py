@@ -85,11 +85,6 @@ class AvailabilityFeed:
         total = sum(self._counts.values(), Counter[Fate]())
         return {fate: total[fate] for fate in Fate}
 
-    def counts_of(self, topic: Topic) -> Mapping[Fate, int]:
-        """The same of one topic."""
-        counts = self._counts.get(topic, Counter())
-        return {fate: counts[fate] for fate in Fate}
-
     def position(self, topic: Topic) -> int | None:
         """The offset of the last message read of `topic`; None before the first."""
         reader = self._readers.get(topic)

@@ -17,7 +17,7 @@ from api_service.domain.inventory import (
 )
 
 MAX_LOGGED_FAULTS: Final = 100
-"""As many data faults of one inventory are logged one by one; `/status` lists them all."""
+"""As many data faults of one inventory are logged one by one; `/status` lists more of them."""
 
 log = structlog.get_logger()
 

@@ -82,7 +82,7 @@ class Links:
         ]
 
     def collection(self, name: str, parent: str, version: str | None, **ids: str) -> LinkList:
-        """Of a collection of the inventory; `pages` adds where its other parts are."""
+        """Of a collection of the inventory; `with_pages` adds where its other parts are."""
         return [*self._links(ids, self=name, parent=parent), *self._versions(name, version, **ids)]
 
     def versions(self, name: str, **ids: str) -> LinkList:

@@ -17,8 +17,9 @@ log = structlog.get_logger()
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 """What a proxy may send in `X-Request-ID`; anything else is replaced."""
 
+KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 PREFLIGHT_SECONDS: Final = 86_400
-READABLE_HEADERS: Final = "ETag, Link, X-Request-ID"
+READABLE_HEADERS: Final = "ETag, Link, Retry-After, X-Request-ID"
 
 
 def observed(registry: CollectorRegistry) -> Middleware:
@@ -34,9 +35,11 @@ def observed(registry: CollectorRegistry) -> Middleware:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = await handler(request)
             response.headers["X-Request-ID"] = request_id
+            response.headers["X-Content-Type-Options"] = "nosniff"
             took = time.perf_counter() - began
             resource = request.match_info.route.resource
-            route = resource.canonical if resource else "none"
+            # A client that appends `.json` asks for the same.
+            route = (resource.canonical.removesuffix("{form}") or "/") if resource else "none"
             # A client may invent methods without end.
             method = request.method if request.method in KNOWN_METHODS else "other"
             requests.labels(route, method, str(response.status)).inc()
@@ -45,9 +48,6 @@ def observed(registry: CollectorRegistry) -> Middleware:
         return response
 
     return observe
-
-
-KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 def cross_origin(origins: Sequence[str]) -> Middleware:

@@ -61,7 +61,7 @@ def documented(
         summary, _, more = (inspect.getdoc(handler) or "").partition("\n")
         about = docs(
             summary=summary,
-            description=" ".join(more.split()),
+            **({"description": " ".join(more.split())} if more else {}),
             tags=[tag],
             parameters=_parameters(query) if query else [],
             responses=responses,
@@ -124,6 +124,7 @@ class _Spec(AiohttpApiSpec):  # type: ignore[misc] # the package has no types
         if path:
             data["responses"].setdefault("404", _problem("There is no such resource."))
         data["responses"]["414"] = _problem("The path and its query are too long.")
+        data["responses"]["500"] = _problem("The service failed; it has been logged.")
         super()._update_paths(data, method, url_path)
 
 

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from api_service.domain.history import NoSuchVersionError
 from api_service.domain.inventory import NotInInventoryError
-from api_service.domain.node_query import WindowInThePastError
 from api_service.http.schemas import ParameterProblem, ProblemBody
 
 log = structlog.get_logger()
@@ -67,7 +66,6 @@ class NotSyncedYetError(Exception):
 
 STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     BadParametersError: HTTPStatus.BAD_REQUEST,
-    WindowInThePastError: HTTPStatus.BAD_REQUEST,
     NotInInventoryError: HTTPStatus.NOT_FOUND,
     NoSuchVersionError: HTTPStatus.NOT_FOUND,
     NotSyncedError: HTTPStatus.NOT_FOUND,

@@ -44,10 +44,14 @@ class Bodies:
 
     def root(self) -> bytes:
         """The testbed itself."""
-        committed_at = self.inventory.committed_at
-        timestamp = None if committed_at is None else str(int(committed_at.timestamp()))
-        links = self.links.root(self.inventory.version)
-        return self._keep(("root",), lambda: self._resource(self.inventory.document, links, timestamp=timestamp))
+
+        def make() -> bytes:
+            committed_at = self.inventory.committed_at
+            timestamp = None if committed_at is None else str(int(committed_at.timestamp()))
+            links = self.links.root(self.inventory.version)
+            return self._resource(self.inventory.document, links, timestamp=timestamp)
+
+        return self._keep(("root",), make)
 
     def site(self, site: Site) -> bytes:
         """One site."""
@@ -113,14 +117,27 @@ class Bodies:
             "links": with_pages(links, asked, offset=query.offset, limit=query.limit, total=total),
         }
 
-    def collection(
-        self, items: Sequence[bytes], links: LinkList, query: PageQuery, asked: Sequence[tuple[str, str]]
+    def collection[R](
+        self,
+        members: Sequence[R],
+        body_of: Callable[[R], bytes],
+        links: LinkList,
+        query: PageQuery,
+        asked: Sequence[tuple[str, str]],
     ) -> bytes:
-        """A collection of the inventory; kept when the whole of it is asked for, as clients do."""
+        """A collection of the inventory; kept when the whole of it is asked for, as clients do.
+
+        Args:
+            members: All of it.
+            body_of: Makes the JSON of one.
+            links: Of the whole collection.
+            query: Which part is asked for.
+            asked: The query string as it was sent.
+        """
 
         def make() -> bytes:
-            part = items[query.offset : query.offset + query.limit]
-            return dumps(self.part(part, links, query, asked, total=len(items)))
+            items = [body_of(member) for member in members[query.offset : query.offset + query.limit]]
+            return dumps(self.part(items, links, query, asked, total=len(members)))
 
         return make() if asked else self._keep(("collection", links[0]["href"]), make)
 

@@ -2,14 +2,17 @@
 
 import difflib
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from typing import Final
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from api_service.domain.node_query import WindowInThePastError, future_part
 from api_service.http.problems import BadParametersError
 from api_service.http.schemas import ParameterProblem
+from shared.availability import Interval
 
 FORM: Final = "form"
 """The part of a path that says how to answer, not what."""
@@ -54,12 +57,26 @@ def query_as[M: BaseModel](model: type[M], request: web.Request) -> M:
         raise BadParametersError.from_validation(error) from error
 
 
+def future_window(start: tuple[str, datetime], end: tuple[str, datetime], *, now: datetime) -> Interval:
+    """What of a window is not over; each bound comes with the name of its parameter.
+
+    Raises:
+        BadParametersError: it is empty, reversed, or wholly in the past.
+    """
+    (start_name, first), (end_name, last) = start, end
+    if first >= last:
+        raise BadParametersError.of(end_name, f"must be after {start_name}")
+    try:
+        return future_part(Interval(first, last), now)
+    except WindowInThePastError as error:
+        raise BadParametersError.of(end_name, str(error)) from error
+
+
 def _refuse_unknown(request: web.Request, known: Mapping[str, str]) -> None:
     unknown = [name for name in dict.fromkeys(request.query) if name not in known]
     if unknown:
-        raise BadParametersError(
-            [ParameterProblem(name=name[:100], detail=_hint(name, known)) for name in unknown[:20]]
-        )
+        told = [ParameterProblem(name=name[:100] or "(empty)", detail=_hint(name, known)) for name in unknown[:20]]
+        raise BadParametersError(told)
 
 
 def _hint(name: str, known: Mapping[str, str]) -> str:

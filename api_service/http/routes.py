@@ -76,4 +76,6 @@ def routes() -> Iterable[web.RouteDef]:
 
 
 def _last_id(path: str, pattern: str) -> str:
+    # What aiohttp takes for an id by itself may hold no braces; a file's name may.
+    path = path.replace("_id}/", "_id:[^/]+}/")
     return f"{path[:-1]}:{pattern}}}" if path.endswith(("_id}", "{version}")) else path

@@ -15,7 +15,9 @@ MAX_VALUES: Final = 200
 
 _INSTANT: Final = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(?:(?P<zulu>[Zz])|(?P<sign>[-+ ])(?P<offset>\d\d:\d\d))?)?"
+    r"(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)"
+    r"(?:[Zz]|(?P<sign>[-+ ])(?P<offset>(?:[01]\d|2[0-3]):[0-5]\d))?)?",
+    re.ASCII,
 )
 
 
@@ -48,13 +50,32 @@ def _flag(text: object) -> bool:
             raise ValueError("must be true or false")
 
 
+def _word(text: object) -> object:
+    if isinstance(text, str) and re.search(r"[,\x00-\x1f\x7f]", text):
+        raise ValueError("must not hold a comma or a control character")
+    return text
+
+
+def _whole(text: object) -> object:
+    if isinstance(text, str) and not re.fullmatch(r"-?\d+", text, re.ASCII):
+        raise ValueError("must be an integer")
+    return text
+
+
 Instant = Annotated[
     datetime,
     BeforeValidator(instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
-Word = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^,\x00-\x1f\x7f]+$")]
+Word = Annotated[
+    str,
+    Field(min_length=1, max_length=300),
+    BeforeValidator(_word),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[^,\x00-\x1f\x7f]+$"}),
+]
+Whole = BeforeValidator(_whole)
+"""For integers: of what Python reads as one, only what a client would write."""
 Words = Annotated[list[Word], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})]
 
 
@@ -67,8 +88,10 @@ class Query(BaseModel):
 class PageQuery(Query):
     """Which part of a collection; without it, everything up to 5000 items."""
 
-    offset: int = Field(default=0, ge=0, le=2**53, description="How many items to pass over.")
-    limit: int = Field(default=MAX_PAGE, ge=1, le=MAX_PAGE, description="How many items to answer at most.")
+    offset: Annotated[int, Whole] = Field(default=0, ge=0, le=2**53, description="How many items to pass over.")
+    limit: Annotated[int, Whole] = Field(
+        default=MAX_PAGE, ge=1, le=MAX_PAGE, description="How many items to answer at most."
+    )
 
 
 class SearchQuery(PageQuery):
@@ -88,8 +111,8 @@ class SearchQuery(PageQuery):
     infiniband: Annotated[list[Flag], Field(max_length=MAX_VALUES)] | None = Field(
         default=None, description="`infiniband`; absent means false."
     )
-    min_ram: Annotated[list[Annotated[int, Field(ge=0, le=2**63 - 1)]], Field(max_length=MAX_VALUES)] | None = Field(
-        default=None, description="Bytes of `main_memory.ram_size`, at least."
+    min_ram: Annotated[list[Annotated[int, Field(ge=0, le=2**63 - 1), Whole]], Field(max_length=MAX_VALUES)] | None = (
+        Field(default=None, description="Bytes of `main_memory.ram_size`, at least.")
     )
     availability: (
         Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
@@ -176,7 +199,7 @@ class Page[T](BaseModel):
 
     total: int = Field(ge=0, description="All that match, whatever the page.")
     offset: int = Field(ge=0)
-    items: list[T] = Field(description="Sorted by `uid`.")
+    items: list[T] = Field(description="Sorted by `uid`; versions newest first.")
     version: str | None = Field(description="The commit that is being served; null without git.")
     links: list[Link]
 
@@ -261,9 +284,17 @@ class HealthBody(BaseModel):
 
 
 class StatusBody(BaseModel):
-    """The state of the service for people."""
+    """The state of the service for people; more may be added to each part."""
 
-    model_config = ConfigDict(extra="allow")
+    service: str
+    time: datetime
+    live: Literal["yes"] | list[str] = Field(description="Or the reasons why not.")
+    ready: Literal["yes"] | list[str] = Field(description="Or the reasons why not.")
+    inventory: dict[str, Any] = Field(description="The commit that is served, and why a newer one is not.")
+    feed: dict[str, Any] = Field(description="The availability log, and what became of its messages.")
+    sites: list[dict[str, Any]] = Field(description="What is known of each site, and its age.")
+    configured_but_not_in_the_inventory: list[str]
+    data_faults: dict[str, Any] = Field(description="What is wrong with files of the inventory.")
 
 
 class ParameterProblem(BaseModel):

@@ -126,9 +126,10 @@ async def test_a_site_that_a_commit_brings_is_followed_at_once(
 
 
 async def test_a_commit_without_a_usable_site_is_refused_and_told(
-    client: TestClient[Any, Any], repository: GitRepository
+    client: TestClient[Any, Any], repository: GitRepository, log: EmbeddedTransport
 ) -> None:
-    await until_answered(lambda: get(client, NODE))
+    await publish(log, polled("tacc", gpu_node(), at=utc_now()))
+    await until_answered(lambda: get(client, "/readyz"))
     before = await get(client, "/sites")
     for file in (repository.data / "sites").glob("*/*.json"):
         file.write_text("[]")
@@ -140,7 +141,7 @@ async def test_a_commit_without_a_usable_site_is_refused_and_told(
     assert (await until_answered(refused)) == {"version": broken, "reason": "it has no usable site"}
     assert await get(client, "/sites") == before
     assert "reference_api_inventory_refused 1.0" in await (await client.get("/metrics")).text()
-    assert (await client.get("/readyz")).status == 503
+    assert await get(client, "/readyz")
 
 
 async def test_faults_of_the_data_are_told_and_counted_and_disturb_nothing_else(

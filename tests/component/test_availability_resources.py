@@ -1,6 +1,6 @@
 """When nodes, sites and flavors are free, as clients read it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -171,11 +171,34 @@ async def test_of_flavors_what_is_not_configured_not_published_or_not_synced_is_
 
 
 @pytest.mark.parametrize(
+    ("query", "hours"),
+    [
+        ("start_date=2020-01-01", 720),
+        ("start_date=2020-01-01&end_date=2026-11-22T10:00:00Z", 2),
+        ("end_date=2026-11-22T10:00:00Z", 2),
+        ("start_date=2026-11-22T20:00:00Z", 720),
+        ("start_date=9999-12-31", 0),
+        ("end_date=9999-12-31T23:59:59Z", 1000),
+    ],
+)
+async def test_what_is_missing_of_a_window_is_now_and_30_days_and_the_past_is_cut_off(
+    service: Service, query: str, hours: int
+) -> None:
+    service.learn(flavors((-10, 1000, 3)))
+    body = await service.json(f"/sites/kvm/flavors/m1.tiny/availability?{query}")
+    told = [
+        datetime.fromisoformat(each["end"]) - datetime.fromisoformat(each["start"]) for each in body["availability"]
+    ]
+    assert sum(told, timedelta()) == hours * HOUR
+
+
+@pytest.mark.parametrize(
     ("query", "name"),
     [
         ("start_date=yesterday", "start_date"),
         ("start_date=2026-11-22T09:00:00Z&end_date=2026-11-22T09:00:00Z", "end_date"),
         ("end_date=2026-11-22T07:00:00Z", "end_date"),
+        ("start_date=2020-01-01&end_date=2020-01-02", "end_date"),
         ("start_date=1&end_date=2", "start_date"),
     ],
 )

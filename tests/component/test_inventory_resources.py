@@ -291,8 +291,11 @@ async def test_a_request_keeps_the_id_that_a_proxy_gave_it_unless_it_is_strange(
 
 
 async def test_ids_in_links_are_quoted_and_lead_back_to_their_resource(service: Service) -> None:
-    odd = "a b?c#d%25é"
-    service.serve(inventory(site("uc", cluster("uc", "main", [node_document(odd)]))))
-    item = (await service.json("/sites/uc/clusters/main/nodes"))["items"][0]
-    response = await service.client.get(URL(rels(item)["self"], encoded=True))
-    assert (await response.json())["uid"] == odd
+    odd = "a b?c#d%25é{x}"
+    service.serve(inventory(site(odd, cluster(odd, odd, [node_document(odd)]))))
+    href = "/sites"
+    for rel in ("clusters", "nodes", "self"):
+        item = (await (await service.client.get(URL(href, encoded=True))).json())["items"][0]
+        assert item["uid"] == odd
+        href = rels(item)[rel]
+    assert (await (await service.client.get(URL(href, encoded=True))).json())["uid"] == odd

@@ -126,6 +126,13 @@ async def test_a_nodes_own_fields_cannot_pass_for_its_state(service: Service) ->
         ("site_id=uc,", "site_id", "at least 1 character"),
         ("min_ram=-1", "min_ram", "greater than or equal to 0"),
         ("min_ram=lots", "min_ram", "integer"),
+        ("min_ram=1_000", "min_ram", "integer"),
+        ("limit=1.0", "limit", "integer"),
+        ("site_id=%0a", "site_id", "control character"),
+        ("=1", "(empty)", "no such parameter"),
+        ("start=2030-01-01T00:00:00%2B24:00&end=2031-01-01", "start", "RFC 3339"),
+        ("start=2030-01-01T00:00:00%2B00:60&end=2031-01-01", "start", "RFC 3339"),
+        ("start=%EF%BC%92030-01-01&end=2031-01-01", "start", "RFC 3339"),
         (f"min_ram={10**30}", "min_ram", "less than or equal"),
         ("availability=free", "availability", "'available'"),
         ("start=2026-11-23", "end", "belong together"),
@@ -153,6 +160,7 @@ async def test_a_bad_parameter_is_a_400_naming_it_and_what_is_wrong(
 async def test_a_window_that_is_over_is_a_400(service: Service) -> None:
     body = await service.json("/nodes/search?start=2026-11-20&end=2026-11-21", status=400)
     assert "past" in body["detail"]
+    assert [each["name"] for each in body["errors"]] == ["end"]
 
 
 async def test_a_request_with_too_many_values_is_refused(service: Service) -> None:

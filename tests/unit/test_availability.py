@@ -60,13 +60,6 @@ def test_a_state_lasts_until_it_is_said_to_and_changes_then(subject: NodeAvailab
         )
 
 
-@given(NODES)
-def test_the_next_edge_is_the_next_change(subject: NodeAvailability) -> None:
-    edges = sorted({edge for block in subject.reservations for edge in (block.start, block.end)})
-    for moment in MOMENTS:
-        assert subject.next_edge(moment) == next((edge for edge in edges if edge > moment), None)
-
-
 @given(NODES, WINDOWS)
 def test_a_node_can_be_reserved_for_a_window_that_meets_no_reservation(
     subject: NodeAvailability, window: Interval
@@ -154,7 +147,7 @@ def test_the_ends_of_the_calendar_are_moments_like_any_other() -> None:
     subject = node("n1", ever)
     assert subject.state_at(datetime.min.replace(tzinfo=UTC)) is AvailabilityState.RESERVED
     assert subject.state_at(ever.end) is AvailabilityState.AVAILABLE
-    assert subject.next_edge(NOON) == ever.end
+    assert subject.until(NOON) == ever.end
 
 
 def test_nodes_with_the_same_facts_are_equal_whatever_was_asked_of_them() -> None:

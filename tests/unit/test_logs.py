@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from aiohttp.http_exceptions import BadHttpMessage
 
 from shared.broker import BrokerTransport
 from shared.logs import OURS, LogFormat, configure_logging
@@ -154,6 +155,15 @@ def test_the_brokers_client_which_repeats_its_url_says_nothing(name: str, capsys
     configure_logging(LogFormat.JSON, debug=True)
     logging.getLogger(f"{name}.connection").error("cannot connect to amqp://user:password@host")
     assert lines(capsys) == []
+
+
+def test_a_request_that_is_no_http_is_not_told_with_its_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(LogFormat.JSON, debug=True)
+    server = logging.getLogger("aiohttp.server")
+    server.error("Error handling request", exc_info=BadHttpMessage("Authorization: secret"))
+    assert lines(capsys) == []
+    server.error("Error handling request", exc_info=RuntimeError("a fault of ours"))
+    assert len(lines(capsys)) == 1
 
 
 def test_configuring_twice_tells_everything_once(capsys: pytest.CaptureFixture[str]) -> None:

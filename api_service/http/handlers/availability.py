@@ -1,7 +1,7 @@
 """When nodes, sites and flavors are free."""
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiohttp import web
@@ -10,9 +10,9 @@ from api_service import keys
 from api_service.domain.availability_map import ObservedFlavors, ObservedSite, clipped_segments
 from api_service.domain.node_query import match_of
 from api_service.http.openapi import documented
-from api_service.http.problems import BadParametersError, NotListedError, NotSyncedError, NotSyncedYetError
+from api_service.http.problems import NotListedError, NotSyncedError, NotSyncedYetError
 from api_service.http.representation import bodies_of, dumps, json_response
-from api_service.http.requests import ids_of, query_as
+from api_service.http.requests import future_window, ids_of, query_as
 from api_service.http.schemas import (
     FlavorAvailabilityBody,
     FlavorAvailabilityQuery,
@@ -84,9 +84,7 @@ async def get_flavor_availability(request: web.Request) -> web.Response:
     """How many instances of a flavor could run, over time."""
     bodies, now = bodies_of(request), request.app[keys.CLOCK]()
     flavor = bodies.inventory.flavor(**ids_of(request))
-    query = query_as(FlavorAvailabilityQuery, request)
-    start = query.start_date or now
-    window = _window(start, query.end_date or start + DEFAULT_WINDOW)
+    window = _window(query_as(FlavorAvailabilityQuery, request), now)
     site = _published(request, flavor.site_id)
     segments = clipped_segments(site, flavor.uid, window)
     if segments is None:
@@ -124,7 +122,9 @@ def _published(request: web.Request, site_id: str) -> ObservedFlavors:
     return site
 
 
-def _window(start: datetime, end: datetime) -> Interval:
-    if start >= end:
-        raise BadParametersError.of("end_date", "must be after start_date")
-    return Interval(start, end)
+def _window(query: FlavorAvailabilityQuery, now: datetime) -> Interval:
+    start = query.start_date or now
+    first_known = max(start, now)
+    # As far as the calendar goes.
+    default_end = first_known + min(DEFAULT_WINDOW, datetime.max.replace(tzinfo=UTC) - first_known)
+    return future_window(("start_date", start), ("end_date", query.end_date or default_end), now=now)

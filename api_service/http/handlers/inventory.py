@@ -1,11 +1,11 @@
 """The testbed, its sites, clusters, nodes and flavors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from api_service.http.openapi import documented
-from api_service.http.representation import Bodies, bodies_of, json_response
+from api_service.http.representation import bodies_of, json_response
 from api_service.http.requests import ids_of, query_as
 from api_service.http.schemas import ClusterBody, FlavorBody, NodeBody, Page, PageQuery, RootBody, SiteBody
 
@@ -20,7 +20,7 @@ async def get_root(request: web.Request) -> web.Response:
 async def list_sites(request: web.Request) -> web.Response:
     """All sites."""
     bodies = bodies_of(request)
-    return _collection(request, bodies, "sites", "root", [*map(bodies.site, bodies.inventory.sites.values())])
+    return _collection(request, "sites", "root", bodies.inventory.sites, bodies.site)
 
 
 @documented(returns=SiteBody, tag="inventory")
@@ -35,7 +35,7 @@ async def list_clusters(request: web.Request) -> web.Response:
     """All clusters of a site."""
     bodies = bodies_of(request)
     site = bodies.inventory.site(**ids_of(request))
-    return _collection(request, bodies, "clusters", "site", [*map(bodies.cluster, site.clusters.values())])
+    return _collection(request, "clusters", "site", site.clusters, bodies.cluster)
 
 
 @documented(returns=ClusterBody, tag="inventory")
@@ -50,7 +50,7 @@ async def list_nodes(request: web.Request) -> web.Response:
     """All nodes of a cluster; without a query all of them, up to 5000."""
     bodies = bodies_of(request)
     cluster = bodies.inventory.cluster(**ids_of(request))
-    return _collection(request, bodies, "nodes", "cluster", [*map(bodies.node, cluster.nodes.values())])
+    return _collection(request, "nodes", "cluster", cluster.nodes, bodies.node)
 
 
 @documented(returns=NodeBody, tag="inventory")
@@ -65,7 +65,7 @@ async def list_flavors(request: web.Request) -> web.Response:
     """All flavors of a site."""
     bodies = bodies_of(request)
     site = bodies.inventory.site(**ids_of(request))
-    return _collection(request, bodies, "flavors", "site", [*map(bodies.flavor, site.flavors.values())])
+    return _collection(request, "flavors", "site", site.flavors, bodies.flavor)
 
 
 @documented(returns=FlavorBody, tag="inventory")
@@ -75,9 +75,12 @@ async def get_flavor(request: web.Request) -> web.Response:
     return json_response(bodies.flavor(bodies.inventory.flavor(**ids_of(request))))
 
 
-def _collection(request: web.Request, bodies: Bodies, name: str, parent: str, items: Sequence[bytes]) -> web.Response:
-    query = query_as(PageQuery, request)
+def _collection[R](
+    request: web.Request, name: str, parent: str, members: Mapping[str, R], body_of: Callable[[R], bytes]
+) -> web.Response:
+    bodies, query = bodies_of(request), query_as(PageQuery, request)
     # A folder that is not there has no version to link to.
-    version = bodies.inventory.version if items else None
+    version = bodies.inventory.version if members else None
     links = bodies.links.collection(name, parent, version, **ids_of(request))
-    return json_response(bodies.collection(items, links, query, list(request.query.items())))
+    asked = list(request.query.items())
+    return json_response(bodies.collection(tuple(members.values()), body_of, links, query, asked))

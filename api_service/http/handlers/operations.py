@@ -1,5 +1,6 @@
 """For those who run the service: probes, numbers, documents."""
 
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +12,12 @@ from api_service.http.schemas import HealthBody, StatusBody
 from shared import probes
 
 ASSETS: Final = Path(__file__).parent.parent / "static" / "docs"
-ASSET_NAMES: Final = ("favicon-32x32.png", "init.js", "swagger-ui-bundle.js", "swagger-ui.css")
+ASSET_TYPES: Final = {
+    "favicon-32x32.png": "image/png",
+    "init.js": "text/javascript",
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+}
 PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -50,13 +56,19 @@ async def get_openapi(request: web.Request) -> web.Response:
 async def get_docs(request: web.Request) -> web.Response:
     """The contract as a page, with all it needs served from here."""
     root = request.app[keys.SETTINGS].server.root_path
-    page = (ASSETS / "index.html").read_text().format(assets=f"{root}/docs/assets", openapi=f"{root}/openapi.json")
+    page = _asset("index.html").decode().format(assets=f"{root}/docs/assets", openapi=f"{root}/openapi.json")
     return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
 
 
 async def get_docs_asset(request: web.Request) -> web.StreamResponse:
     """One of the page's files."""
     name = request.match_info["name"]
-    if name not in ASSET_NAMES:
+    if name not in ASSET_TYPES:
         raise web.HTTPNotFound
-    return web.FileResponse(ASSETS / name, headers={"Cache-Control": "public, max-age=86400"})
+    headers = {"Cache-Control": "public, max-age=86400"}
+    return web.Response(body=_asset(name), content_type=ASSET_TYPES[name], headers=headers)
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return (ASSETS / name).read_bytes()

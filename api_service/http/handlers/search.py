@@ -5,11 +5,11 @@ from datetime import datetime
 from aiohttp import web
 
 from api_service import keys
-from api_service.domain.node_query import Match, NodeQuery, future_part, search
+from api_service.domain.node_query import Match, NodeQuery, search
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
 from api_service.http.representation import bodies_of, dumps, json_response
-from api_service.http.requests import query_as
+from api_service.http.requests import future_window, query_as
 from api_service.http.schemas import Page, SearchItemBody, SearchQuery
 from shared.availability import Interval
 
@@ -62,6 +62,4 @@ def _window(start: datetime | None, end: datetime | None, now: datetime) -> Inte
     if start is None or end is None:
         missing = "start" if start is None else "end"
         raise BadParametersError.of(missing, "start and end belong together: give both or neither")
-    if start >= end:
-        raise BadParametersError.of("end", "must be after start")
-    return future_part(Interval(start, end), now)
+    return future_window(("start", start), ("end", end), now=now)
