@@ -155,7 +155,7 @@ class TestFaults:
         self, fault: faults.Fault, cloud: SimulatedCloud, aiohttp_client: AiohttpClient
     ) -> None:
         transport = EmbeddedTransport()
-        app = create_app(settings("uc", site_timeout_seconds=0.3), transport=transport)
+        app = create_app(settings("uc", site_timeout_seconds=1), transport=transport)
         async with followed(transport) as log:
             with capture_logs() as logs:
                 await aiohttp_client(app)

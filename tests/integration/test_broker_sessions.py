@@ -19,11 +19,15 @@ SECOND = timedelta(seconds=1)
 
 async def ended(task: asyncio.Task[None], *, within: float = 3.0) -> None:
     """Cancels the task; fails if it does not end in time, or leaves anything behind."""
+    await cancelled(task, within=within)
+    await nothing_left()
+
+
+async def cancelled(task: asyncio.Task[None], *, within: float = 3.0) -> None:
     task.cancel()
     done, _ = await asyncio.wait({task}, timeout=within)
     assert done, f"not ended within {within} s"
     assert task.cancelled()
-    await nothing_left()
 
 
 async def nothing_left() -> None:
@@ -90,18 +94,24 @@ async def test_a_reader_that_begins_before_its_broker_connects_once_there_is_one
 
 
 async def test_a_connect_can_be_cancelled_at_any_step(rabbitmq: RabbitNode, topic: Topic) -> None:
-    for steps in range(0, 150, 4):
+    async def cancelled_after(steps: int) -> None:
         task = asyncio.create_task(Reader(BrokerTransport(rabbitmq.url, name="test"), topic).feed.run())
         for _ in range(steps):
             await asyncio.sleep(0)
-        await ended(task)
+        await cancelled(task, within=10)
+
+    await asyncio.gather(*map(cancelled_after, range(0, 150, 4)))
+    await nothing_left()
 
 
 async def test_a_connect_can_be_cancelled_at_any_moment(rabbitmq: RabbitNode, topic: Topic) -> None:
-    for moment in range(15):
+    async def cancelled_after(milliseconds: int) -> None:
         task = asyncio.create_task(Reader(BrokerTransport(rabbitmq.url, name="test"), topic).feed.run())
-        await asyncio.sleep(moment / 1000)
-        await ended(task)
+        await asyncio.sleep(milliseconds / 1000)
+        await cancelled(task, within=10)
+
+    await asyncio.gather(*map(cancelled_after, range(60)))
+    await nothing_left()
 
 
 async def test_a_connect_to_a_broker_that_hangs_can_be_cancelled(wire: TcpProxy, topic: Topic) -> None:
