@@ -45,12 +45,22 @@ class SessionKeeper:
         """Never ends but by cancellation, or an error of the program."""
         while True:
             try:
-                await self._hold_session()
+                await self._session_of_its_own()
             except* SessionLostError as losses:
                 self._tell(_first(losses))
-            if being_cancelled():
-                raise asyncio.CancelledError  # a group may swallow a cancellation that meets a loss
             await asyncio.sleep(self._next_delay())
+
+    async def _session_of_its_own(self) -> None:
+        """In its own task: a group cancels the task that entered it, which Python 3.12 leaves marked as cancelled."""
+        session = asyncio.create_task(self._hold_session(), name=f"session {self._purpose}")
+        try:
+            await asyncio.wait({session})
+        finally:
+            session.cancel()
+            await asyncio.wait({session})
+        if session.cancelled():
+            raise SessionLostError("the session was cancelled from within")
+        await session  # it has ended: this raises what it raised
 
     async def _hold_session(self) -> None:
         stood_at: float | None = None

@@ -1,13 +1,14 @@
 """What end-to-end cases need of a cloud, whether it is simulated or real."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 from deploy.local.openstack import faults
 from deploy.local.openstack.cloud import SimulatedCloud
 from deploy.local.openstack.faults import Fault
+from shared.availability import Interval
 
 FAULTS: Mapping[str, Fault] = {
     "refused": faults.refused,
@@ -22,13 +23,16 @@ FAULTS: Mapping[str, Fault] = {
 }
 """What may befall a Blazar, by name."""
 
+LEASE_NAME = "a secret experiment"
+LEASE_LENGTH = timedelta(hours=1)
+
 
 class Cloud(Protocol):
-    """A cloud with bookings that a test can change and break."""
+    """A cloud with bookings that a test can change and break; every site has the hosts of `tests.e2e.oddities` too."""
 
     @property
     def site_ids(self) -> Sequence[str]:
-        """Its sites, which clouds.yaml knows by the same names."""
+        """Its sites of bare metal; clouds.yaml knows them, and `kvm`, which publishes flavors, by the same names."""
         ...
 
     @property
@@ -38,11 +42,15 @@ class Cloud(Protocol):
 
     @property
     def secrets(self) -> Sequence[str]:
-        """Credentials and names of people: what nobody may ever see."""
+        """Credentials, names of people, and ids of bookings: what nobody may ever see."""
         ...
 
-    async def book(self, site_id: str, node_id: str, start: datetime, end: datetime) -> str:
-        """Makes a lease of one node; returns its id."""
+    async def book(self, site_id: str, node_id: str) -> str:
+        """Makes a lease of one node, from this minute on for `LEASE_LENGTH`; returns its id."""
+        ...
+
+    async def bookings(self, site_id: str, node_id: str) -> Sequence[Interval]:
+        """Those of a node that are not over, as the cloud has them."""
         ...
 
     async def cancel(self, site_id: str, lease_id: str) -> None:
@@ -65,19 +73,28 @@ class Cloud(Protocol):
 class SimulatedTestCloud:
     """The simulated cloud of `deploy.local`."""
 
+    site_ids: Sequence[str] = ("tacc", "uc")
+
     def __init__(self, cloud: SimulatedCloud, clouds_yaml: Path) -> None:
         self._cloud = cloud
         self.clouds_yaml = clouds_yaml
         clouds_yaml.write_text(cloud.clouds_yaml())
-        self.site_ids = tuple(cloud.sites)
 
     @property
     def secrets(self) -> Sequence[str]:
         leases = [lease for site in self._cloud.sites.values() for lease in site.leases.values()]
-        return [*self._cloud.secrets, *(text for lease in leases for text in (lease.id, lease.user_name, lease.name))]
+        told = {text for each in leases for text in (each.id, each.reservation_id, each.user_name)}
+        return [*self._cloud.secrets, *told, LEASE_NAME]
 
-    async def book(self, site_id: str, node_id: str, start: datetime, end: datetime) -> str:
-        return self._cloud.sites[site_id].add_lease(node_id, start, end, name="a secret experiment")
+    async def book(self, site_id: str, node_id: str) -> str:
+        site = self._cloud.sites[site_id]
+        start = site.now().replace(second=0, microsecond=0)
+        return site.add_lease(node_id, start, start + LEASE_LENGTH, name=LEASE_NAME)
+
+    async def bookings(self, site_id: str, node_id: str) -> Sequence[Interval]:
+        site = self._cloud.sites[site_id]
+        leases = site.leases_by_host()
+        return [lease.during for host in site.hosts.values() if host.hostname == node_id for lease in leases[host.id]]
 
     async def cancel(self, site_id: str, lease_id: str) -> None:
         self._cloud.sites[site_id].remove_lease(lease_id)

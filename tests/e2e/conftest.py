@@ -8,6 +8,7 @@ import pytest
 
 from deploy.local.openstack.cloud import SimulatedCloud
 from deploy.local.rabbitmq import RabbitNode
+from tests.e2e import oddities
 from tests.e2e.cloud import SimulatedTestCloud
 from tests.e2e.world import World, add_vhost
 from tests.repositories import GitRepository
@@ -17,12 +18,12 @@ NUMBERS = count()
 
 @pytest.fixture
 async def cloud(tmp_path: Path, repository: GitRepository) -> AsyncIterator[SimulatedTestCloud]:
-    """Hosts for the sample's nodes, and flavors at the site of virtual machines."""
-    hosts = {
-        site_id: [file.stem for file in sorted(repository.data.glob(f"sites/{site_id}/clusters/*/nodes/*.json"))]
-        for site_id in ("tacc", "uc", "kvm")
-    }
-    async with SimulatedCloud(hosts, flavors={"kvm": ["m1.tiny", "m1.large"]}) as simulated:
+    """Hosts for the sample's nodes, some odd ones, and flavors at the site of virtual machines."""
+    simulated = SimulatedCloud({"tacc": (), "uc": (), "kvm": ()}, flavors={"kvm": ["m1.tiny", "m1.large"]})
+    for site_id in SimulatedTestCloud.site_ids:
+        nodes = sorted(repository.data.glob(f"sites/{site_id}/clusters/*/nodes/*.json"))
+        oddities.fill(simulated.sites[site_id], [file.stem for file in nodes])
+    async with simulated:
         yield SimulatedTestCloud(simulated, tmp_path / "clouds.yaml")
 
 

@@ -6,19 +6,21 @@ import signal
 import sys
 import time
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shared.availability import utc_now
+from deploy.local.openstack.bookings import STRANGER
+from shared.availability import Interval
+from tests.e2e import oddities
 from tests.e2e.cloud import FAULTS
 from tests.e2e.world import PROJECT, Service, World
 from tests.eventually import until, until_answered
 from tests.repositories import GPU_NODE, HASWELL_NODE, TACC_NODES
 
-NODE = f"/{TACC_NODES}/{GPU_NODE}"
-HOUR = timedelta(hours=1)
+NODES = f"/{TACC_NODES}"
+NODE = f"{NODES}/{GPU_NODE}"
 
 
 async def state_of(world: World, api: Service, node: str = NODE) -> str:
@@ -37,7 +39,7 @@ async def test_a_lease_is_seen_on_every_replica_after_the_next_poll_and_so_is_it
     first, second, _ = await asyncio.gather(world.api(), world.api(), world.sync())
     for api in (first, second):
         await until_state(world, api, "available")
-    lease = await world.cloud.book("tacc", GPU_NODE, utc_now() - HOUR, utc_now() + HOUR)
+    lease = await world.cloud.book("tacc", GPU_NODE)
     for api in (first, second):
         await until_state(world, api, "reserved")
     await world.cloud.cancel("tacc", lease)
@@ -48,7 +50,7 @@ async def test_a_lease_is_seen_on_every_replica_after_the_next_poll_and_so_is_it
 async def test_killing_the_sync_service_changes_nothing_but_the_age_and_a_fresh_replica_has_everything(
     world: World,
 ) -> None:
-    await world.cloud.book("tacc", GPU_NODE, utc_now() - HOUR, utc_now() + HOUR)
+    await world.cloud.book("tacc", GPU_NODE)
     api, sync = await asyncio.gather(world.api(), world.sync())
     await world.until_synced(api, "tacc", "uc")
     await until_state(world, api, "reserved")
@@ -73,7 +75,7 @@ async def everything(world: World, api: Service) -> dict[str, Any]:
 async def test_a_fault_of_a_site_leaves_its_last_good_state_with_its_age_and_the_other_sites_alone(
     world: World,
 ) -> None:
-    await world.cloud.book("tacc", GPU_NODE, utc_now() - HOUR, utc_now() + HOUR)
+    await world.cloud.book("tacc", GPU_NODE)
     api, sync = await asyncio.gather(world.api(), world.sync())
     await world.until_synced(api, "tacc", "uc")
     await until_state(world, api, "reserved")
@@ -96,13 +98,40 @@ def events(service: Service) -> Counter[str]:
 
 
 async def test_maintenance_and_what_blazar_does_not_list_are_never_shown_as_free(world: World) -> None:
+    oddities.enrol(world.repository, oddities.DISABLED, oddities.MISSING)
     await world.cloud.set_reservable("tacc", GPU_NODE, reservable=False)
     api, _ = await asyncio.gather(world.api(), world.sync())
     await until_state(world, api, "maintenance")
+    found = await everything(world, api)
+    assert found[oddities.DISABLED]["availability"] == "maintenance"
+    assert found[oddities.MISSING]["availability"] == "unknown"
+    status, problem = await world.answer(api, f"{NODES}/{oddities.MISSING}/availability")
+    assert (status, problem["type"]) == (404, "urn:reference-api:not-listed")
     window = "start=2030-01-01&end=2030-01-02"
-    found = {item["uid"] for item in (await world.get(api, f"/nodes/search?site_id=tacc&{window}"))["items"]}
-    assert GPU_NODE not in found
-    assert HASWELL_NODE in found
+    free = {item["uid"] for item in (await world.get(api, f"/nodes/search?site_id=tacc&{window}"))["items"]}
+    assert HASWELL_NODE in free
+    assert not free & {GPU_NODE, oddities.DISABLED, oddities.MISSING}
+
+
+async def test_bookings_that_overlap_or_touch_are_one_and_a_host_that_nobody_knows_is_nowhere(world: World) -> None:
+    nodes = len(list((world.repository.data / TACC_NODES).iterdir()))
+    oddities.enrol(world.repository, oddities.BACK_TO_BACK, oddities.OVERLAPPING)
+    api, _ = await asyncio.gather(world.api(), world.sync())
+    await world.until_synced(api, "tacc")
+    for node in (oddities.BACK_TO_BACK, oddities.OVERLAPPING):
+        body = await world.get(api, f"{NODES}/{node}/availability")
+        first, second = await world.cloud.bookings("tacc", node)
+        assert intervals_in(body) == [Interval(min(first.start, second.start), max(first.end, second.end))]
+        assert body["availability"] == "reserved"
+        assert body["availability_until"] == body["reservations"][0]["end"]
+    assert (await world.get(api, "/sites/tacc/availability"))["synced_node_count"] == nodes + len(oddities.HOSTNAMES)
+    assert STRANGER not in await everything(world, api)
+    for path in (f"{NODES}/{STRANGER}", f"{NODES}/{STRANGER}/availability"):
+        assert (await world.answer(api, path))[0] == 404
+
+
+def intervals_in(body: Any) -> list[Interval]:
+    return [Interval(*map(datetime.fromisoformat, (each["start"], each["end"]))) for each in body["reservations"]]
 
 
 async def test_flavors_are_published_over_time(world: World) -> None:
@@ -140,7 +169,7 @@ def links_in(body: Any) -> list[tuple[str, str]]:
 
 
 async def test_no_secret_and_nobodys_name_is_in_any_log_or_answer(world: World) -> None:
-    await world.cloud.book("tacc", GPU_NODE, utc_now() - HOUR, utc_now() + HOUR)
+    await world.cloud.book("tacc", GPU_NODE)
     api, sync = await asyncio.gather(world.api("--debug"), world.sync("--debug"))
     await world.until_synced(api, "tacc", "uc")
     await until_state(world, api, "reserved")

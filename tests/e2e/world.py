@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,6 @@ from tests.e2e.cloud import Cloud
 from tests.eventually import until_answered
 from tests.repositories import GitRepository
 
-POLL_SECONDS = 0.5
 STOP_SECONDS = 8
 PROJECT = Path(__file__).parents[2]
 
@@ -51,9 +49,9 @@ class World:
     repository: GitRepository
     broker_url: str
     folder: Path
-    poll_seconds: float = POLL_SECONDS
+    poll_seconds: float = 0.3
+    site_timeout_seconds: float = 2
     services: list[Service] = field(default_factory=list)
-    more: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     async def __aenter__(self) -> Self:
         self.http = ClientSession(timeout=ClientTimeout(total=20))
@@ -91,8 +89,13 @@ class World:
 
     async def get(self, service: Service, path: str) -> Any:
         """What a resource answers; None unless it is 200."""
+        status, body = await self.answer(service, path)
+        return body if status == 200 else None
+
+    async def answer(self, service: Service, path: str) -> tuple[int, Any]:
+        """A resource's status and body, which may be a problem."""
         async with self.http.get(service.url + path) as response:
-            return await response.json(content_type=None) if response.status == 200 else None
+            return response.status, await response.json(content_type=None)
 
     async def age(self, service: Service, site_id: str) -> float:
         """Seconds since the last poll of a site that this replica knows of."""
@@ -150,11 +153,7 @@ class World:
         return self.services[-1]
 
     def _config(self) -> str:
-        sites = "\n".join(
-            f'[availability.sites.{site_id}]\ncloud = "{site_id}"'
-            for site_id in self.cloud.site_ids
-            if site_id != "kvm"
-        )
+        sites = "\n".join(f'[availability.sites.{site_id}]\ncloud = "{site_id}"' for site_id in self.cloud.site_ids)
         return f"""
             [server]
             host = "127.0.0.1"
@@ -169,7 +168,7 @@ class World:
             poll_interval_seconds = {self.poll_seconds}
             error_backoff_seconds = {self.poll_seconds}
             hosts_interval_seconds = {self.poll_seconds}
-            site_timeout_seconds = 2
+            site_timeout_seconds = {self.site_timeout_seconds}
             [flavor_availability.sites.kvm]
             cloud = "kvm"
             {sites}

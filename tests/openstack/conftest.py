@@ -1,7 +1,8 @@
 """A real Keystone and Blazar, of whose clouds.yaml `REFERENCE_API_TEST_CLOUDS` tells; without it nothing is collected.
 
 The file has the clouds `<site>` (an application credential that reads), `<site>-mr` (the same with both sites'
-regions in its catalog) and `<site>-alice` (who may make leases) of the sites `uc` and `tacc`.
+regions in its catalog), `<site>-alice` (who may make leases) and `<site>-admin` (who operates the sites) of the
+sites `uc` and `tacc`, which are seeded as `deploy.local.real_openstack` does.
 """
 
 import asyncio
@@ -14,11 +15,12 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
-from aiohttp import ClientSession, web
+from aiohttp import ClientSession
 
 from deploy.local.openstack.listener import Listener
 from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
 from tests.blazar_cases import SHORT, TIMEOUT, CloudUnderTest
+from tests.openstack.forwarder import Forwarder
 from tests.openstack_answers import Cloud
 
 VARIABLE = "REFERENCE_API_TEST_CLOUDS"
@@ -31,28 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("openstack")
-
-
-class Forwarder:
-    """Stands before a real service, so that the simulated cloud's faults may befall it."""
-
-    def __init__(self, upstream: str, session: ClientSession) -> None:
-        self._upstream = upstream
-        self._session = session
-
-    def app(self) -> web.Application:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._forward)
-        return app
-
-    async def _forward(self, request: web.Request) -> web.Response:
-        hop_by_hop = {"host", "connection", "accept-encoding", "content-length"}
-        headers = {key: value for key, value in request.headers.items() if key.lower() not in hop_by_hop}
-        async with self._session.request(
-            request.method, self._upstream + request.path_qs, headers=headers, data=await request.read()
-        ) as answer:
-            kept = {key: value for key, value in answer.headers.items() if key.lower() not in hop_by_hop}
-            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
 
 @pytest.fixture(scope="session")
