@@ -25,7 +25,7 @@ def main() -> int:
         return 0
     if DOCUMENT.exists() and DOCUMENT.read_bytes() == made:
         return 0
-    sys.stderr.write(f"{DOCUMENT} is out of date: run `make documents`\n")
+    sys.stderr.write(f"{DOCUMENT} is out of date: run `make generate`\n")
     return 1
 
 

@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 
+MAX_GENERATION = 253_402_300_799_999
+"""The last millisecond of the calendar: no clock makes a larger generation, so nothing of ours bears one."""
+
 STALE_AFTER_INTERVALS = 3
 """A site is stale when its last successful poll is older than this many poll intervals."""
 

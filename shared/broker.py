@@ -16,6 +16,7 @@ import aio_pika
 from aio_pika.abc import AbstractConnection
 from pydantic import SecretStr
 
+from shared.amqp_decoding import tolerate_any_properties
 from shared.broker_session import BrokerSession, loss_of
 from shared.sessions import being_cancelled
 from shared.topology import JobQueueType
@@ -25,6 +26,7 @@ CLOSE_SECONDS: Final = 2.8
 FINISH_SECONDS: Final = 0.5
 DEFAULT_PORTS: Final = {"amqp": 5672, "amqps": 5671}
 
+tolerate_any_properties()
 for library in ("aiormq", "aio_pika"):
     # They repeat the broker's URL, and say at every attempt what `shared.sessions` says once.
     logging.getLogger(library).setLevel(logging.CRITICAL)

@@ -8,7 +8,13 @@ from typing import Final, NoReturn, Self
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed, DeliveryError, PublishError
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelInvalidStateError,
+    ChannelPreconditionFailed,
+    DeliveryError,
+    PublishError,
+)
 
 from shared.messages import Envelope
 from shared.sessions import being_cancelled
@@ -23,7 +29,7 @@ from shared.topology import (
     poll_arguments,
     wait_arguments,
 )
-from shared.transport import Offset, SessionLostError, TopologyError
+from shared.transport import Offset, SessionClosedError, SessionLostError, TopologyError
 
 STREAM_OFFSET: Final = "x-stream-offset"
 PREFETCH: Final = 1
@@ -66,6 +72,7 @@ class BrokerDeliveries:
         self._queue = queue
         self._tag = ""
         self._inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # bounded by the prefetch
+        self._taken: AbstractIncomingMessage | None = None
 
     async def begin(self, arguments: Arguments) -> Self:
         """Starts the consumer."""
@@ -80,11 +87,17 @@ class BrokerDeliveries:
         return self
 
     async def __anext__(self) -> BrokerDelivery:
-        return BrokerDelivery(self._session, await self._inbox.get())
+        self._taken = await self._inbox.get()
+        return BrokerDelivery(self._session, self._taken)
 
     async def cancel(self) -> None:
         """Raises SessionLostError."""
         await self._session.answered(self._queue.cancel(self._tag))
+        # A message that nobody acknowledges ends the whole session once the broker's consumer_timeout is over.
+        while not self._inbox.empty():
+            await self._session.answered(self._inbox.get_nowait().ack())
+        if self._taken and not self._taken.processed:
+            await self._session.answered(self._taken.ack())
 
 
 class BrokerSession:
@@ -219,16 +232,24 @@ def loss_of(error: BaseException | None) -> SessionLostError:
     match error:
         case ChannelPreconditionFailed() if MISMATCH.search(str(error)):
             return TopologyError(str(error)[:LONGEST_REASON])
-        case TimeoutError():
-            return SessionLostError("the broker does not answer")
-        case PublishError():
-            return SessionLostError(f"the broker could not route a message: {error}"[:LONGEST_REASON])
-        case AMQPError() | OSError():
-            return SessionLostError(f"{type(error).__name__}: {error}"[:LONGEST_REASON])
-        case None | asyncio.CancelledError():
-            return SessionLostError("the connection is closed")
+        case None | asyncio.CancelledError() | ChannelInvalidStateError():
+            return SessionClosedError("the connection is closed")
         case _:
-            return SessionLostError(type(error).__name__)
+            return SessionLostError(_why(error)[:LONGEST_REASON])
+
+
+def _why(error: BaseException) -> str:
+    match error:
+        case TimeoutError():
+            return "the broker does not answer"
+        case PublishError():
+            return f"the broker could not route a message: {error}"
+        case AMQPError() if "Connection.Close" in str(error):  # instead of Connection.OpenOk
+            return "the broker opens no connection: is its virtual host there, and open to this user?"
+        case AMQPError() | OSError():
+            return f"{type(error).__name__}: {error}"
+        case _:
+            return type(error).__name__
 
 
 def _message(envelope: Envelope) -> aio_pika.Message:

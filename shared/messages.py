@@ -4,6 +4,7 @@ A body is deflated JSON. A breaking change is a new `type` and new streams besid
 fields are only added, and readers ignore those that they do not know.
 """
 
+import asyncio
 import re
 import zlib
 from collections.abc import Mapping
@@ -13,12 +14,18 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from shared.availability import SiteAvailability, Snapshot
+from shared.availability import MAX_GENERATION, SiteAvailability, Snapshot
 from shared.topology import Subject
-from shared.wire import MAX_GENERATION, SiteAvailabilityMessage, SiteFlavorsMessage
+from shared.wire import SiteAvailabilityMessage, SiteFlavorsMessage
 
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """A decompressed body above this is refused: 50 000 nodes are about 8 MB."""
+
+MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
+"""What is published is no larger: RabbitMQ 4 refuses messages over 16 MiB and closes the channel."""
+
+THREAD_ABOVE_BYTES: Final = 80_000
+"""The body of about 2 000 nodes: decoding more takes 15 ms and would be felt on an event loop."""
 
 CONTENT_TYPE: Final = "application/json"
 CONTENT_ENCODING: Final = "deflate"
@@ -28,6 +35,10 @@ SEQUENCE: Final = re.compile(r"[0-9]{1,20}")
 
 class UnusableMessageError(Exception):
     """A message that can never be used, whatever is retried."""
+
+
+class TooLargeMessageError(Exception):
+    """A snapshot of which no message can be made that readers and brokers take. Its text tells the size."""
 
 
 class NewerMessageError(Exception):
@@ -66,6 +77,9 @@ def encode(snapshot: Snapshot, *, source: str) -> Envelope:
     Args:
         snapshot: What to tell.
         source: A URI reference naming the writer (CloudEvents `source`).
+
+    Raises:
+        TooLargeMessageError: its body is over `MAX_BODY_BYTES`, or deflated over `MAX_MESSAGE_BYTES`.
     """
     message: SiteAvailabilityMessage | SiteFlavorsMessage
     if isinstance(snapshot, SiteAvailability):
@@ -74,7 +88,7 @@ def encode(snapshot: Snapshot, *, source: str) -> Envelope:
         message = SiteFlavorsMessage.from_domain(snapshot)
     event_id = _event_id(snapshot)
     return Envelope(
-        body=zlib.compress(message.model_dump_json().encode(), 6),
+        body=_deflated(message.model_dump_json().encode()),
         headers={
             "cloudEvents:specversion": "1.0",
             "cloudEvents:id": event_id,
@@ -111,6 +125,11 @@ def decode(envelope: Envelope) -> Snapshot:
         raise UnusableMessageError(str(error)[:300]) from error
 
 
+async def decoded(envelope: Envelope) -> Snapshot:
+    """As `decode`, in a thread where that takes long."""
+    return await asyncio.to_thread(decode, envelope) if len(envelope.body) > THREAD_ABOVE_BYTES else decode(envelope)
+
+
 def heading_of(envelope: Envelope) -> Heading | None:
     """What the headers alone tell; None if they are not of our making."""
     sequence = str(envelope.headers.get("cloudEvents:sequence"))
@@ -141,6 +160,13 @@ def _model_of(envelope: Envelope) -> type[SiteAvailabilityMessage | SiteFlavorsM
     if later and f"{later['family']}.v1" in MESSAGES:
         raise NewerMessageError(kind)
     raise UnusableMessageError(f"unknown type {kind[:100]}")
+
+
+def _deflated(body: bytes) -> bytes:
+    deflated = zlib.compress(body, 6)
+    if len(body) > MAX_BODY_BYTES or len(deflated) > MAX_MESSAGE_BYTES:
+        raise TooLargeMessageError(f"a message of {len(body)} bytes, {len(deflated)} deflated")
+    return deflated
 
 
 def _inflated(envelope: Envelope) -> bytes:

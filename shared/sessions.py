@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 import structlog
 
-from shared.transport import Session, SessionLostError, TopologyError, Transport
+from shared.transport import Session, SessionClosedError, SessionLostError, TopologyError, Transport
 
 log = structlog.get_logger()
 
@@ -106,7 +106,8 @@ def being_cancelled() -> bool:
 
 
 def _first(losses: BaseExceptionGroup[SessionLostError]) -> SessionLostError:
-    """The loss that tells most: a mismatch also shows as a lost channel."""
-    group = losses.subgroup(TopologyError) or losses
+    """The loss that tells most: a mismatch also shows as a lost channel, and any loss as one that was lost before."""
+    telling = losses.subgroup(lambda loss: not isinstance(loss, SessionClosedError | BaseExceptionGroup))
+    group = losses.subgroup(TopologyError) or telling or losses
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first

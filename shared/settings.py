@@ -58,6 +58,9 @@ def _broker_url(url: SecretStr) -> SecretStr:
 
 
 Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=86_400)]
+PollSeconds = Annotated[float, BeforeValidator(_number), Field(gt=0, le=1200)]
+"""The broker takes a token back, and the whole session with it, that is held for 30 minutes."""
+
 Port = Annotated[int, BeforeValidator(_number), Field(ge=0, le=65_535)]
 Host = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^\S+$")]
 Origin = Annotated[str, Field(max_length=300, pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^/\s]+)$")]
@@ -117,7 +120,7 @@ class AvailabilitySettings(Section):
     """`[availability]`: how sites are polled."""
 
     poll_interval_seconds: Seconds = 60
-    site_timeout_seconds: Seconds = 120
+    site_timeout_seconds: PollSeconds = 120
     error_backoff_seconds: Seconds = 60
     hosts_interval_seconds: Seconds = 300
     sites: SiteClouds = {}

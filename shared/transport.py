@@ -17,6 +17,10 @@ class SessionLostError(Exception):
     """The session is over, or never began; nothing done with it can still take effect. Holds no secrets."""
 
 
+class SessionClosedError(SessionLostError):
+    """Something was asked of a session that had ended already; why it ended, another error tells."""
+
+
 class TopologyError(SessionLostError):
     """Something on the broker exists with other arguments than ours: an operator has to act."""
 
@@ -54,7 +58,7 @@ class Deliveries(Protocol):
     async def __anext__(self) -> Delivery: ...
 
     async def cancel(self) -> None:
-        """Ends the consumer, and not the session."""
+        """Ends the consumer, and not the session. What it delivered counts as acknowledged."""
         ...
 
 

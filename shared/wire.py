@@ -5,12 +5,11 @@ from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from shared.availability import FlavorSegment, Interval, NodeAvailability, SiteAvailability, SiteFlavors
+from shared.availability import MAX_GENERATION, FlavorSegment, Interval, NodeAvailability, SiteAvailability, SiteFlavors
 from shared.topology import SITE_ID, Subject
 
 SITE_TYPE: Final = "reference-api.availability.site.v1"
 FLAVORS_TYPE: Final = "reference-api.availability.flavors.v1"
-MAX_GENERATION: Final = 2**63 - 1
 
 
 def _utc(moment: datetime) -> datetime:

@@ -80,6 +80,7 @@ def create_app(
         _EachToItsOwn(coordinators),
         max_concurrent=settings.sync.max_concurrent_polls,
         interval_of=lambda _topic: interval,
+        longest_poll=timedelta(seconds=settings.availability.site_timeout_seconds),
         clock=clock,
     )
     app[probes.PROBED] = SyncProbed(app, registry)

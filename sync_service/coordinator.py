@@ -12,7 +12,8 @@ import structlog
 
 from shared.availability import Interval, NodeAvailability, SiteAvailability, SiteFlavors, Snapshot, utc_now
 from shared.topology import Topic
-from sync_service.domain.judgement import Allocation, Doubt, DoubtfulAnswerError, Host, Stamp, changes, judge
+from sync_service.domain.host_list import HostList
+from sync_service.domain.judgement import Allocation, Doubt, DoubtfulAnswerError, Stamp, changes, judge
 from sync_service.domain.ports import (
     FlavorsSource,
     NotPublishedError,
@@ -24,12 +25,16 @@ from sync_service.domain.ports import (
     Source,
     SourceError,
     Turn,
+    TurnLostError,
 )
 
 log = structlog.get_logger()
 
 FLAVOR_WINDOW: Final = timedelta(days=90)
 """How far ahead the capacity of flavors is asked for."""
+
+THREAD_ABOVE: Final = 2000
+"""Hosts and allocations: judging more takes 15 ms and would be felt on the event loop."""
 
 NOT_PUBLISHED_INTERVAL: Final = timedelta(hours=1)
 """How often a site that does not publish its flavors is asked whether it does by now."""
@@ -71,6 +76,7 @@ class Coordinator(ABC):
         self._monotonic = assignment.monotonic
         self._log = log.bind(site_id=self._topic.site_id, subject=str(self._topic.subject))
         self.condition = Condition()
+        self._generation: int | None = None
 
     def close(self) -> None:
         """Lets go of the source's connections."""
@@ -79,6 +85,10 @@ class Coordinator(ABC):
     @abstractmethod
     async def _observe(self, stamp: Stamp) -> Snapshot:
         """Raises SourceError or DoubtfulAnswerError."""
+
+    @abstractmethod
+    async def _learn(self, turn: Turn) -> None:
+        """What others have published since this replica last did may have to be taken into account."""
 
     @abstractmethod
     def _forget_doubts(self) -> None:
@@ -94,29 +104,37 @@ class Coordinator(ABC):
         result = PollResult.LOST
         try:
             result, outcome = await self._poll(turn)
+        except TurnLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 - of a fault of ours, too, the operator is told, once
+            self._troubled("poll failed unexpectedly", f"an error of the program: {type(error).__name__}", error)
+            result, outcome = PollResult.FAILED, Outcome(turn.follows, self._rhythm.error_backoff)
         finally:
             self._observer.poll_ended(self._topic, result, self._monotonic() - began)
         return outcome
 
     async def _poll(self, turn: Turn) -> tuple[PollResult, Outcome]:
         try:
-            snapshot = await self._snapshot(Stamp.following(turn.follows, self._clock()))
+            snapshot = await self._snapshot(turn)
+            await turn.publish(snapshot)
         except DoubtfulAnswerError as error:
-            self._troubled("site answer doubted", error)
+            self._troubled("site answer doubted", str(error))
             return PollResult.DOUBTED, Outcome(turn.follows, self._rhythm.poll_interval)
         except SourceError as error:
             self._forget_doubts()
             # What was published before is not gone for good: then it is an outage like any other.
             if isinstance(error, NotPublishedError) and self.condition.last_success is None:
-                self._troubled("not published by the site", error)
+                self._troubled("not published by the site", str(error))
                 return PollResult.NOT_PUBLISHED, Outcome(turn.follows, NOT_PUBLISHED_INTERVAL)
-            self._troubled("site unreachable", error)
+            self._troubled("site unreachable", str(error))
             return PollResult.FAILED, Outcome(turn.follows, self._rhythm.error_backoff)
-        await turn.publish(snapshot)
         self._published(snapshot)
         return PollResult.PUBLISHED, Outcome(snapshot.generation, self._rhythm.poll_interval)
 
-    async def _snapshot(self, stamp: Stamp) -> Snapshot:
+    async def _snapshot(self, turn: Turn) -> Snapshot:
+        stamp = Stamp.following(turn.follows, self._clock())
+        if turn.follows != self._generation:
+            await self._learn(turn)
         limit = self._rhythm.timeout.total_seconds()
         try:
             async with asyncio.timeout(limit):
@@ -124,32 +142,16 @@ class Coordinator(ABC):
         except TimeoutError as error:
             raise SourceError(f"no complete answer within {limit:g} s") from error
 
-    def _troubled(self, event: str, error: Exception) -> None:
-        reason = str(error)
+    def _troubled(self, event: str, reason: str, fault: Exception | None = None) -> None:
         tell = self._log.warning if self.condition.trouble is None else self._log.debug
-        tell(event, reason=reason)
+        tell(event, reason=reason, exc_info=fault)
         self.condition = Condition(self.condition.last_success, reason)
 
     def _published(self, snapshot: Snapshot) -> None:
         if self.condition.trouble is not None:
             self._log.info("site recovered")
         self.condition = Condition(snapshot.observed_at)
-
-
-@dataclass(frozen=True, slots=True)
-class _HostList:
-    """The host list that is believed, until it is due again.
-
-    Attributes:
-        observed_at: When the poll that read it began.
-        read_at: The same by the monotonic clock.
-        known: Ids that need no new list: those that it holds, and those that were allocated and not in it.
-    """
-
-    rows: Sequence[Host]
-    observed_at: datetime
-    read_at: float
-    known: frozenset[str]
+        self._generation = snapshot.generation
 
 
 class SiteCoordinator(Coordinator):
@@ -161,45 +163,50 @@ class SiteCoordinator(Coordinator):
     def __init__(self, source: SiteSource, assignment: Assignment) -> None:
         super().__init__(source, assignment)
         self._source = source
-        self._hosts: _HostList | None = None
+        self._hosts: HostList | None = None
         self._hosts_doubt = Doubt()
         self._allocations_doubt = Doubt()
         self._nodes: Mapping[str, NodeAvailability] = {}
+
+    async def _learn(self, turn: Turn) -> None:
+        published = await turn.newest()
+        if not isinstance(published, SiteAvailability):
+            return
+        self._hosts_doubt.recall(published.nodes.keys())
+        if self._hosts and self._hosts.overtaken_by(published):
+            age = max(self._clock() - published.hosts_observed_at, timedelta())
+            self._hosts = self._hosts.corrected_by(published, read_at=self._monotonic() - age.total_seconds())
 
     async def _observe(self, stamp: Stamp) -> SiteAvailability:
         allocations = await self._source.allocations()
         allocated = frozenset(row.resource_id for row in allocations if row.resource_id is not None)
         hosts = self._hosts
-        if hosts is None or self._due(hosts, allocated):
+        interval = self._rhythm.hosts_interval
+        if hosts is None or hosts.due(allocated, now=self._monotonic(), interval=interval):
             hosts = await self._read_hosts(stamp, allocated)
         if not self._allocations_doubt.believes(allocated):
             raise DoubtfulAnswerError(f"a sudden loss: {len(allocated)} hosts in the allocations")
         if hosts is None:
             raise DoubtfulAnswerError("a sudden loss of hosts in the host list")
-        return self._judged(stamp, hosts, allocations)
+        return await self._judged(stamp, hosts, allocations)
 
-    def _due(self, hosts: _HostList, allocated: frozenset[str]) -> bool:
-        age = self._monotonic() - hosts.read_at
-        return age >= self._rhythm.hosts_interval.total_seconds() or not allocated <= hosts.known
-
-    async def _read_hosts(self, stamp: Stamp, allocated: frozenset[str]) -> _HostList | None:
+    async def _read_hosts(self, stamp: Stamp, allocated: frozenset[str]) -> HostList | None:
         """None if the list is not believed; it stays due then."""
         read_at = self._monotonic()
         rows = await self._source.hosts()
         if not self._hosts_doubt.believes(frozenset(row.node_id for row in rows if row.node_id is not None)):
             return None
-        # An id that the list does not explain would have it read again at every poll.
-        known = allocated.union(row.resource_id for row in rows if row.resource_id is not None)
-        self._hosts = _HostList(rows, stamp.observed_at, read_at, known)
+        self._hosts = HostList.read(rows, allocated, observed_at=stamp.observed_at, read_at=read_at)
         return self._hosts
 
-    def _judged(self, stamp: Stamp, hosts: _HostList, allocations: Sequence[Allocation]) -> SiteAvailability:
-        nodes = judge(hosts.rows, allocations)
+    async def _judged(self, stamp: Stamp, hosts: HostList, allocations: Sequence[Allocation]) -> SiteAvailability:
+        weight = len(hosts.rows) + len(allocations) + sum(len(row.reservations) for row in allocations)
+        if weight > THREAD_ABOVE:
+            nodes = await asyncio.to_thread(judge, hosts.rows, allocations)
+        else:
+            nodes = judge(hosts.rows, allocations)
         unreadable = sum(row.unreadable for row in hosts.rows) + sum(row.unreadable for row in allocations)
-        self._observer.records_read(self._topic, len(nodes), unreadable)
-        if self._nodes and (changed := changes(self._nodes, nodes)):
-            self._log.info("site changed", added=changed.added, removed=changed.removed, changed=changed.changed)
-        self._nodes = nodes
+        self._tell(nodes, unreadable)
         return SiteAvailability(
             self._topic.site_id,
             generation=stamp.generation,
@@ -209,6 +216,12 @@ class SiteCoordinator(Coordinator):
             poll_interval=self._rhythm.poll_interval,
             nodes=nodes,
         )
+
+    def _tell(self, nodes: Mapping[str, NodeAvailability], unreadable: int) -> None:
+        self._observer.records_read(self._topic, len(nodes), unreadable)
+        if self._nodes and (changed := changes(self._nodes, nodes)):
+            self._log.info("site changed", added=changed.added, removed=changed.removed, changed=changed.changed)
+        self._nodes = nodes
 
     def _forget_doubts(self) -> None:
         self._hosts_doubt.forget()
@@ -222,6 +235,11 @@ class FlavorsCoordinator(Coordinator):
         super().__init__(source, assignment)
         self._source = source
         self._doubt = Doubt()
+
+    async def _learn(self, turn: Turn) -> None:
+        published = await turn.newest()
+        if isinstance(published, SiteFlavors):
+            self._doubt.recall(published.flavors.keys())
 
     async def _observe(self, stamp: Stamp) -> SiteFlavors:
         start = stamp.observed_at.replace(second=0, microsecond=0)

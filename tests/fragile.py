@@ -11,8 +11,11 @@ from shared.transport import SessionLostError
 
 class FragileSession(EmbeddedSession):
     async def publish(self, topic: Topic, envelope: Envelope) -> None:
-        if isinstance(self._log, FragileTransport) and self._log.publishes_nothing:
+        assert isinstance(self._log, FragileTransport)
+        if self._log.publishes_nothing:
             raise self.lose("no confirmation")
+        if self._log.loses_what_is_published:
+            return
         await super().publish(topic, envelope)
 
 
@@ -22,6 +25,7 @@ class FragileTransport(EmbeddedTransport):
     Attributes:
         refusals: Raised one after the other instead of beginning a session.
         publishes_nothing: Every message is refused, and ends its session.
+        loses_what_is_published: Every message is confirmed and gone.
         purposes: Of the sessions that were begun.
     """
 
@@ -29,6 +33,7 @@ class FragileTransport(EmbeddedTransport):
         super().__init__()
         self.refusals: list[SessionLostError] = []
         self.publishes_nothing = False
+        self.loses_what_is_published = False
         self.purposes: list[str] = []
         self._sessions: set[FragileSession] = set()
 

@@ -33,4 +33,6 @@ class Writer:
         self, transport: Transport, *topics: Topic, takes: float = 0.02, interval: timedelta = INTERVAL
     ) -> None:
         self.poller = FakePoller(takes=takes, next_in=INTERVAL)
-        self.tokens = PollTokens(transport, topics, self.poller, max_concurrent=32, interval_of=lambda _: interval)
+        self.tokens = PollTokens(
+            transport, topics, self.poller, max_concurrent=32, interval_of=lambda _: interval, longest_poll=interval
+        )

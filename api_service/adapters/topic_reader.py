@@ -1,6 +1,5 @@
 """Reading one topic's stream: decode, judge, apply; nothing that a message holds may end the reading of others."""
 
-import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -9,16 +8,13 @@ from typing import Final
 
 import structlog
 
-from api_service.domain.availability_map import AvailabilityMap
+from api_service.domain.availability_map import AvailabilityMap, is_late
 from shared.availability import Snapshot
-from shared.messages import Envelope, NewerMessageError, UnusableMessageError, decode
+from shared.messages import Envelope, NewerMessageError, UnusableMessageError, decoded
 from shared.topology import Topic, topic_of
 from shared.transport import Deliveries, Delivery, Offset, Session
 
 log = structlog.get_logger()
-
-THREAD_ABOVE_BYTES: Final = 80_000
-"""The body of about 2 000 nodes: decoding more takes 15 ms and would be felt by every request."""
 
 REMEMBERED: Final = 256
 """Messages per stream by which a replay is told from a rebirth; `last` replays a whole chunk, mostly of one."""
@@ -114,7 +110,9 @@ class TopicReader:
         while offset < newest:
             delivery = await anext(deliveries)
             offset = delivery.offset
-            found = await self._decoded(delivery, bury=False) or found
+            snapshot = await self._decoded(delivery, bury=False)
+            if snapshot and not is_late(snapshot, found.generation if found else None):
+                found = snapshot
             await delivery.ack()
         self._log.warning("looked back", usable=found is not None)
         if found is not None:
@@ -135,8 +133,7 @@ class TopicReader:
         return None
 
     async def _snapshot(self, envelope: Envelope) -> Snapshot:
-        large = len(envelope.body) > THREAD_ABOVE_BYTES
-        snapshot = await asyncio.to_thread(decode, envelope) if large else decode(envelope)
+        snapshot = await decoded(envelope)
         if topic_of(snapshot) != self._topic:
             raise UnusableMessageError(f"it tells of {topic_of(snapshot).stream}")
         return snapshot

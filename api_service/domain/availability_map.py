@@ -31,6 +31,14 @@ type ObservedSite = Observed[SiteAvailability]
 type ObservedFlavors = Observed[SiteFlavors]
 
 
+def is_late(snapshot: Snapshot, current: int | None) -> bool:
+    """Whether `snapshot` must not replace the one of generation `current`."""
+    if current is None:
+        return False
+    # A poller that began before `current` was published may carry an older truth, whatever its clock says.
+    return snapshot.generation <= current or (snapshot.follows is not None and snapshot.follows < current)
+
+
 class AvailabilityMap:
     """The newest snapshot of every topic that has one."""
 
@@ -60,7 +68,7 @@ class AvailabilityMap:
     def replace(self, snapshot: Snapshot, *, received_at: datetime) -> bool:
         """Takes `snapshot` as the whole truth about its site, unless it is late. Says whether it was taken."""
         topic = topic_of(snapshot)
-        if self._is_late(topic, snapshot):
+        if is_late(snapshot, self._current.get(topic)):
             return False
         last_updated = self._last_updated(topic, snapshot, received_at)
         if isinstance(snapshot, SiteAvailability):
@@ -83,13 +91,6 @@ class AvailabilityMap:
         """What is known of a node; None if its site was never synced or Blazar does not list it."""
         site = self._sites.get(site_id)
         return site.snapshot.nodes.get(node_id) if site else None
-
-    def _is_late(self, topic: Topic, snapshot: Snapshot) -> bool:
-        current = self._current.get(topic)
-        if current is None:
-            return False
-        # A poller that began before `current` was published may carry an older truth, whatever its clock says.
-        return snapshot.generation <= current or (snapshot.follows is not None and snapshot.follows < current)
 
     def _last_updated(self, topic: Topic, snapshot: Snapshot, received_at: datetime) -> datetime:
         # A writer's clock may run ahead of ours: nothing is younger than its receipt.

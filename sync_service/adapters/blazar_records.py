@@ -18,7 +18,7 @@ from sync_service.domain.ports import FlavorCapacity, SourceError
 MAX_RECORDS: Final = 100_000
 """Hosts, allocations or flavors of one answer."""
 
-MAX_INTERVALS: Final = 1_000_000
+MAX_INTERVALS: Final = 250_000
 """Reservations or segments of one answer, all records together."""
 
 YEARS: Final = range(2000, 2200)

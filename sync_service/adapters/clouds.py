@@ -8,7 +8,10 @@ import asyncio
 import contextlib
 import functools
 import io
+import logging
+import socket
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -32,15 +35,36 @@ ENVIRONMENT: Final = "envvars"
 
 _CHUNK_BYTES: Final = 64 * 1024
 
+# Of a file that is no YAML it tells the parser's text, which may quote a secret, and at every poll; we say it once.
+logging.getLogger("openstack.config").setLevel(logging.CRITICAL)
+
 
 class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] # keystoneauth1 is not type-checked
     """Requests' transport, with a limit on a body's size and on the time of everything until `deadline`."""
 
     def __init__(self, max_answer_bytes: int) -> None:
+        self._connections = weakref.WeakSet[urllib3.connection.HTTPConnection]()
         super().__init__()
         self.deadline = 0.0
         """By the monotonic clock."""
         self._max_answer_bytes = max_answer_bytes
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """As requests' own, but every connection is known, so that it can be cut."""
+        super().init_poolmanager(*arguments, **options)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _known(urllib3.HTTPConnectionPool, urllib3.connection.HTTPConnection, self._connections),
+            "https": _known(urllib3.HTTPSConnectionPool, urllib3.connection.HTTPSConnection, self._connections),
+        }
+
+    def give_up(self) -> None:
+        """Ends what is under way in another thread, even while headers trickle in: no limit of a socket ends that."""
+        self.deadline = 0.0
+        for connection in tuple(self._connections):
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    # Not the TLS socket's own method, which takes from the other thread what it reads with.
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """As requests' own, but the body has been read when this returns.
@@ -73,6 +97,21 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
         if left <= 0:
             raise SourceError("the answer takes too long")
         return left
+
+
+def _known(
+    pool: type[urllib3.HTTPConnectionPool],
+    connection: type[urllib3.connection.HTTPConnection],
+    connections: weakref.WeakSet[urllib3.connection.HTTPConnection],
+) -> type[urllib3.HTTPConnectionPool]:
+    """A pool whose connections are in `connections` from the moment they exist."""
+
+    def __init__(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807 - it is one
+        connection.__init__(self, *arguments, **options)
+        connections.add(self)
+
+    known = type(f"Known{connection.__name__}", (connection,), {"__init__": __init__})
+    return type(f"Known{pool.__name__}", (pool,), {"ConnectionCls": known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +189,7 @@ class Cloud[C]:
 
     def _give_up(self) -> None:
         if self._opened is not None:
-            self._opened.http.deadline = 0.0
+            self._opened.http.give_up()
 
     def _run[T](self, work: Callable[[C], T], future: Future[T]) -> None:
         try:

@@ -13,9 +13,10 @@ from typing import Final, NoReturn
 from shared.availability import utc_now
 from shared.sessions import SessionKeeper
 from shared.topology import Topic
-from shared.transport import Offset, Session, Transport
+from shared.transport import Session, Transport
 from sync_service.adapters.availability_publisher import AvailabilityPublisher
-from sync_service.adapters.poll_turns import Desk, StreamHead, TopicTurns
+from sync_service.adapters.poll_turns import Desk, TopicTurns
+from sync_service.adapters.stream_head import StreamHead
 from sync_service.domain.ports import Poller
 
 SOURCE: Final = "/reference-api/sync"
@@ -36,6 +37,7 @@ class PollTokens:
         *,
         max_concurrent: int,
         interval_of: Callable[[Topic], timedelta],
+        longest_poll: timedelta,
         clock: Callable[[], datetime] = utc_now,
         source: str = SOURCE,
     ) -> None:
@@ -47,6 +49,7 @@ class PollTokens:
             poller: Polls one topic.
             max_concurrent: How many polls may run at once in this replica.
             interval_of: How often a topic is polled.
+            longest_poll: No poll takes longer; a token that is missing for less may be held by another replica.
             clock: The present, for judging the age of what is published.
             source: A URI reference that names this replica in its messages.
         """
@@ -54,7 +57,9 @@ class PollTokens:
         self._topics = tuple(topics)
         self._keeper = SessionKeeper(transport, "poll", self._begin)
         self._silence = transport.silence
-        self._desk = Desk(poller, AvailabilityPublisher(source), clock, asyncio.Semaphore(max_concurrent), self.held)
+        self._desk = Desk(
+            poller, AvailabilityPublisher(source), clock, asyncio.Semaphore(max_concurrent), self.held, longest_poll
+        )
         self._interval_of = interval_of
 
     @property
@@ -76,8 +81,8 @@ class PollTokens:
         await session.declare_tokens(self._topics)
         # In any order: replicas that start together share the topics instead of racing for the same ones.
         for topic in random.sample(self._topics, len(self._topics)):
-            head = StreamHead(self._silence)
-            group.create_task(head.follow(await session.follow(topic, Offset.LAST)))
+            head = StreamHead(topic, session, silence=self._silence)
+            group.create_task(head.follow(await head.subscribe()))
             turns = TopicTurns(topic, self._interval_of(topic), session, head, self._desk)
             group.create_task(turns.take(await session.tokens(topic)))
             group.create_task(turns.tend())

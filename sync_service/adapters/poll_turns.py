@@ -1,6 +1,7 @@
 """The turns of one topic during one session: taking its poll token, polling, and passing the token on."""
 
 import asyncio
+import math
 import random
 import re
 from collections.abc import Callable
@@ -10,23 +11,28 @@ from typing import Final
 
 import structlog
 
-from shared.availability import Snapshot
-from shared.messages import Heading, heading_of
+from shared.availability import MAX_GENERATION, Snapshot
 from shared.sessions import being_cancelled
 from shared.topology import Topic, topic_of
 from shared.transport import Deliveries, Delivery, Session, SessionLostError
 from sync_service.adapters.availability_publisher import AvailabilityPublisher
+from sync_service.adapters.stream_head import StreamHead
 from sync_service.domain.ports import Outcome, Poller, TurnLostError
 
 log = structlog.get_logger()
 
-TOKEN_BODY: Final = re.compile(rb"[0-9]{1,19}")
+TOKEN_BODY: Final = re.compile(rb"[0-9]{1,15}")
 EMPTY_LOOKS: Final = 3
-"""A token that somebody holds is in no queue; only one missing for so many intervals is lost."""
+"""A token that somebody holds is in no queue; only one missing for at least so many intervals is lost."""
 
 OVERDUE_INTERVALS: Final = 2
 LONGEST_JITTER: Final = timedelta(seconds=2)
 LONGEST_DELAY: Final = timedelta(days=1)
+LONGEST_HOLD_OFF: Final = timedelta(minutes=5)
+LONGEST_WAIT_FOR_A_SLOT: Final = timedelta(minutes=1)
+"""These two and the longest poll together: the broker ends a session that keeps a token for 30 minutes."""
+
+READ_BACK_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,44 +50,21 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What the turns of all topics share, over all sessions."""
+    """What the turns of all topics share, over all sessions.
+
+    Attributes:
+        slots: One for each poll that may run.
+        held: The topics whose token is here.
+        longest_poll: No poll takes longer.
+    """
 
     poller: Poller
     publisher: AvailabilityPublisher
     clock: Callable[[], datetime]
     slots: asyncio.Semaphore
     held: set[Topic]
+    longest_poll: timedelta
     unfinished: dict[Topic, Unfinished] = field(default_factory=dict)
-
-
-class StreamHead:
-    """The newest heading of a stream, known without decoding a body."""
-
-    def __init__(self, silence: timedelta) -> None:
-        self.newest: Heading | None = None
-        self._silence = silence.total_seconds()
-        self._read = asyncio.Event()
-
-    async def follow(self, deliveries: Deliveries) -> None:
-        """Reads on as long as the session lasts."""
-        async for delivery in deliveries:
-            self.saw(heading_of(delivery.envelope))
-            self._read.set()
-            await delivery.ack()
-
-    def saw(self, heading: Heading | None) -> None:
-        """Takes note of a heading, if it is one and the newest."""
-        if heading and (self.newest is None or heading.generation > self.newest.generation):
-            self.newest = heading
-
-    async def generation(self) -> int | None:
-        """The newest one; None once the stream has been silent for so long that it must be empty."""
-        try:
-            async with asyncio.timeout(self._silence):
-                await self._read.wait()
-        except TimeoutError:
-            self._read.set()
-        return self.newest.generation if self.newest else None
 
 
 class _Turn:
@@ -96,6 +79,9 @@ class _Turn:
         self._head = head
         self._publisher = publisher
 
+    async def newest(self) -> Snapshot | None:
+        return await self._head.snapshot()
+
     async def publish(self, snapshot: Snapshot) -> None:
         if topic_of(snapshot) != self.topic:
             raise ValueError(f"a snapshot of {topic_of(snapshot)} in a turn of {self.topic}")
@@ -106,7 +92,15 @@ class _Turn:
             await self._publisher.publish(self._session, snapshot)
         except SessionLostError as loss:
             raise TurnLostError(str(loss)) from loss
-        self._head.saw(Heading(snapshot.generation, snapshot.observed_at))
+        await self._read_back(snapshot.generation)
+
+    async def _read_back(self, generation: int) -> None:
+        """The broker confirms what it could route to any queue, and the stream may not be among them yet."""
+        try:
+            async with asyncio.timeout(READ_BACK_SECONDS):
+                await self._head.reaches(generation)
+        except TimeoutError:
+            raise TurnLostError("what was published is not in the stream") from None
 
 
 class TopicTurns:
@@ -135,11 +129,13 @@ class TopicTurns:
         """Makes sure that there is a token: a lost one must never silence a site."""
         if await self._overdue() and not await self._has_token():
             await self._seed()
+        # Another replica may hold it for as long as a poll may take.
+        enough = max(EMPTY_LOOKS, math.ceil(self._desk.longest_poll / self._interval) + 1)
         empty_looks = 0
         while True:
             await asyncio.sleep(self._interval.total_seconds())
             empty_looks = 0 if await self._has_token() else empty_looks + 1
-            if empty_looks == EMPTY_LOOKS:
+            if empty_looks == enough:
                 self._log.warning("poll token lost")
                 await self._seed()
                 empty_looks = 0
@@ -155,15 +151,27 @@ class TopicTurns:
         last = self._desk.unfinished.get(self._topic)
         if last and last.newest == newest:
             await asyncio.sleep(last.not_before - now())
-        self._desk.unfinished[self._topic] = Unfinished(now() + self._interval.total_seconds() / 2, newest)
+        rest = min(self._interval / 2, LONGEST_HOLD_OFF)
+        self._desk.unfinished[self._topic] = Unfinished(now() + rest.total_seconds(), newest)
 
     async def _take_turn(self, token: Delivery) -> None:
         follows = _newer(_generation_in(token.envelope.body), await self._head.generation())
-        async with self._desk.slots:
-            outcome = await self._poll(_Turn(self._topic, follows, self._session, self._head, self._desk.publisher))
+        outcome = Outcome(follows, timedelta())  # for whoever has a slot
+        if await self._got_slot():
+            try:
+                outcome = await self._poll(_Turn(self._topic, follows, self._session, self._head, self._desk.publisher))
+            finally:
+                self._desk.slots.release()
         newest = _newer(_newer(follows, outcome.generation), await self._head.generation())
         await self._schedule(newest, outcome.next_in)
         await token.ack()
+
+    async def _got_slot(self) -> bool:
+        try:
+            async with asyncio.timeout(LONGEST_WAIT_FOR_A_SLOT.total_seconds()):
+                return await self._desk.slots.acquire()
+        except TimeoutError:
+            return False
 
     async def _poll(self, turn: _Turn) -> Outcome:
         """Whatever the poller does, there is an outcome, so that the token goes on."""
@@ -199,7 +207,8 @@ class TopicTurns:
 
 
 def _generation_in(body: bytes) -> int | None:
-    return int(body) if TOKEN_BODY.fullmatch(body) else None
+    generation = int(body) if TOKEN_BODY.fullmatch(body) else None
+    return generation if generation is not None and generation <= MAX_GENERATION else None
 
 
 def _newer(one: int | None, other: int | None) -> int | None:

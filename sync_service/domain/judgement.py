@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
-from shared.availability import Interval, NodeAvailability
+from shared.availability import MAX_GENERATION, Interval, NodeAvailability
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_LAST_MILLISECOND: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 
 
 class DoubtfulAnswerError(Exception):
@@ -81,8 +80,8 @@ def _node(node_id: str, host: Host, allocations: Iterable[Allocation]) -> NodeAv
 class Doubt:
     """Whether a list of ids may be believed: a sudden loss only when two answers in a row tell of it.
 
-    A loss is an empty list, or one without half of the ids last believed. A process that has just begun knows no
-    last one: it doubts an empty list and believes any other.
+    A loss is an empty list, or one without half of the ids last believed. Who knows no last one doubts an empty
+    list and believes any other.
     """
 
     def __init__(self) -> None:
@@ -96,6 +95,10 @@ class Doubt:
             return True
         self._doubted = ids
         return False
+
+    def recall(self, ids: AbstractSet[str]) -> None:
+        """Takes `ids` as what was last believed, by another replica or before a restart."""
+        self._believed = ids
 
     def forget(self) -> None:
         """For a poll without an answer: what was doubted before needs two answers in a row again."""
@@ -131,7 +134,7 @@ class Stamp:
         if follows is None:
             return cls(clock, None, _EPOCH + clock * _MILLISECOND)
         # The last generation is not less than its own `observed_at` in ms, whoever published it.
-        observed = max(clock, min(follows, _LAST_MILLISECOND))
+        observed = max(clock, min(follows, MAX_GENERATION))
         return cls(max(clock, follows + 1), follows, _EPOCH + observed * _MILLISECOND)
 
 

@@ -19,6 +19,10 @@ class SourceError(Exception):
     """A site that cannot be read now. Its text is a sentence for operators, without names or secrets."""
 
 
+class UnpublishableError(SourceError):
+    """An answer of which no message can be made that readers and brokers take."""
+
+
 class NotPublishedError(SourceError):
     """The site does not have what was asked for, and will not tomorrow."""
 
@@ -82,11 +86,16 @@ class Turn(Protocol):
         """The newest generation published when the turn began; None if there was none."""
         ...
 
+    async def newest(self) -> Snapshot | None:
+        """The newest snapshot of the topic, whoever published it; None if there is none that can be read."""
+        ...
+
     async def publish(self, snapshot: Snapshot) -> None:
         """Returns once the broker has it for good.
 
         Raises:
             TurnLostError: the session has ended, or something newer than `follows` was published meanwhile.
+            UnpublishableError: it is too large.
         """
         ...
 

@@ -202,15 +202,21 @@ class TestFaults(FaultCases):
                 await source.hosts()
         assert all(thread.daemon for thread in threading.enumerate() if thread.name in site_threads())
 
-    async def test_a_trickle_that_was_given_up_ends_its_thread_soon(
-        self, cloud: CloudUnderTest, source: BlazarSite
+    async def test_a_call_that_nothing_can_cut_keeps_the_next_one_off_and_adds_no_thread(
+        self, cloud: CloudUnderTest
     ) -> None:
-        await source.hosts()
-        await cloud.blazar.break_with(faults.trickle(10))
+        answered = threading.Event()  # as a name server that does not answer would
+        stuck = Cloud("uc", lambda _region: None, timeout=TIMEOUT)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await source.hosts()
-        await until(lambda: not site_threads(), within=3)
+                await stuck.run(lambda _clients: answered.wait())
+        for _ in range(3):
+            with pytest.raises(SourceError, match="the previous call still hangs"):
+                await stuck.run(lambda _clients: None)
+        assert len(site_threads()) == 1
+        answered.set()
+        await until(lambda: not site_threads())
+        await stuck.run(lambda _clients: None)
 
     async def test_another_sites_calls_go_on_while_one_hangs(self, cloud: CloudUnderTest, source: BlazarSite) -> None:
         await cloud.blazar.break_with(faults.hang)
@@ -253,10 +259,11 @@ class TestConfiguration:
         hidden.rename(cloud.clouds_file)
         assert await source.hosts()
 
+    @pytest.mark.parametrize("text", ["clouds: {uc: {auth: {password: hunter2", "a: *hunter2", "a: !hunter2 b"])
     async def test_a_file_that_is_no_yaml_is_told_without_its_text(
-        self, cloud: CloudUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self, text: str, cloud: CloudUnderTest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        cloud.clouds_file.write_text("clouds: {uc: {auth: {password: hunter2")
+        cloud.clouds_file.write_text(text)
         monkeypatch.chdir(cloud.clouds_file.parent)
         assert await self.failure() == "cloud 'uc': there is no clouds.yaml that can be read"
         assert "hunter2" not in caplog.text

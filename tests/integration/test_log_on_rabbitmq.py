@@ -1,22 +1,26 @@
 """Both sides of the log, on a real broker that misbehaves."""
 
 import asyncio
-from datetime import timedelta
+import struct
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aio_pika
+import pamqp.encode
 import pytest
 from structlog.testing import capture_logs
 
 from api_service.adapters.topic_reader import Fate
 from deploy.local.rabbitmq import RabbitNode
+from shared.availability import utc_now
 from shared.broker import BrokerTransport
 from shared.messages import encode
 from shared.topology import DEAD_QUEUE, EXCHANGE, JobQueueType, Topic, poll_arguments
-from shared.transport import SessionLostError
+from shared.transport import Offset, SessionLostError
 from tests.eventually import running, until
 from tests.rabbitmq import FIRST_STREAM_SECONDS, SILENCE, restarted, transport, unique_topic
 from tests.replicas import INTERVAL, Reader, Writer
-from tests.snapshots import site
+from tests.snapshots import NOON, site
 from tests.tcp_proxy import TcpProxy
 
 SECOND = timedelta(seconds=1)
@@ -237,3 +241,105 @@ async def test_a_session_refused_for_its_password_does_not_repeat_it(rabbitmq: R
     assert secret not in told
     assert "amqp://" not in told
     assert subject.location == f"127.0.0.1:{rabbitmq.port}"
+
+
+async def test_a_virtual_host_that_is_not_there_is_named_as_what_to_look_at(rabbitmq: RabbitNode) -> None:
+    subject = BrokerTransport(f"amqp://guest:guest@127.0.0.1:{rabbitmq.port}/nowhere", name="test")
+    with pytest.raises(SessionLostError, match="virtual host"):
+        async with subject.session("test"):
+            raise AssertionError("the broker let us in")
+
+
+@pytest.mark.parametrize("oddity", ["time", "time in a header", "text", "name of a header"])
+async def test_a_message_whose_properties_nobody_can_read_ends_no_session(
+    oddity: str, rabbitmq: RabbitNode, topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = unique_topic()
+    await published_oddly(rabbitmq, topic, oddity, monkeypatch)
+    reader, writer = Reader(transport(rabbitmq), topic), Writer(transport(rabbitmq), topic, other)
+    reader.feed._topics = lambda: [topic, other]
+    with capture_logs() as logs:
+        async with running(reader.feed.run(), writer.tokens.run()):
+            await until(lambda: reader.generation >= 2 and reader.map.has_synced(other))
+    assert reader.feed.last_loss is None
+    assert writer.tokens.last_loss is None
+    assert [line["offset"] for line in logs if line["event"] == "poison message"] == [1]
+
+
+async def published_oddly(node: RabbitNode, topic: Topic, oddity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A good message, and then one such as no client of ours could write."""
+    oddities: dict[str, dict[str, Any]] = {
+        "time": {"timestamp": datetime.now(UTC)},
+        "time in a header": {"headers": {"when": datetime.now(UTC)}},
+        "text": {"content_type": "appl\u00ff"},
+        "name of a header": {"headers": {"wh\u00ffn": 1}},
+    }
+    async with transport(node).session("odd") as session:
+        await session.declare([topic])
+        await session.publish(topic, encode(site(topic.site_id, 1, observed_at=NOON), source="/test"))
+        with monkeypatch.context() as patch:
+            for name in ("timestamp", "short_string"):
+                patch.setattr(pamqp.encode, name, {"timestamp": in_microseconds, "short_string": in_latin_1}[name])
+            patch.setitem(pamqp.encode.METHODS, "timestamp", in_microseconds)
+            patch.setitem(pamqp.encode.METHODS, "shortstr", in_latin_1)
+            exchange = await session._channel.get_exchange(EXCHANGE, ensure=False)
+            await exchange.publish(aio_pika.Message(b"{}", **oddities[oddity]), topic.routing_key)
+
+
+def in_microseconds(_moment: object) -> bytes:
+    return struct.pack(">Q", 1_795_348_800_000_000)
+
+
+def in_latin_1(text: str) -> bytes:
+    written = text.encode("latin-1")
+    return bytes([len(written)]) + written
+
+
+async def test_a_consumer_that_ends_leaves_nothing_unacknowledged(rabbitmq: RabbitNode, topic: Topic) -> None:
+    async with transport(rabbitmq).session("cancelling") as session:
+        await session.declare([topic])
+        for generation in (1, 2, 3):
+            await session.publish(topic, encode(site(topic.site_id, generation), source="/test"))
+        for taken in (0, 1):
+            deliveries = await session.follow(topic, Offset.FIRST)
+            for _ in range(taken):
+                await anext(deliveries)
+            await deliveries.cancel()
+        assert unacknowledged(rabbitmq) == 0
+
+
+def unacknowledged(node: RabbitNode) -> int:
+    told = node.control("list_channels", "--quiet", "--no-table-headers", "messages_unacknowledged")
+    return sum(map(int, told.split()))
+
+
+async def test_a_queue_of_somebody_elses_does_not_pass_for_the_stream(rabbitmq: RabbitNode, topic: Topic) -> None:
+    writer = Writer(transport(rabbitmq), topic)
+    async with transport(rabbitmq).session("stranger") as session:
+        await session.declare([topic])
+        stranger = await session._channel.declare_queue(f"stranger.{topic.site_id}", auto_delete=True, exclusive=True)
+        await stranger.bind(EXCHANGE, topic.routing_key)
+        stream = await session._channel.get_queue(topic.stream, ensure=False)
+        async with running(writer.tokens.run()):
+            await until(lambda: writer.poller.published >= 2)
+            await stream.unbind(EXCHANGE, topic.routing_key)
+            await asyncio.sleep(2 * INTERVAL.total_seconds())
+            begun, published = len(writer.poller.turns), writer.poller.published
+            assert begun == published + 1  # it waits to read what it published
+
+
+async def test_a_clock_set_back_an_hour_silences_no_site_and_turns_back_no_age(
+    rabbitmq: RabbitNode, topic: Topic
+) -> None:
+    back = timedelta()
+    reader, writer = Reader(transport(rabbitmq), topic), Writer(transport(rabbitmq), topic)
+    writer.poller.clock = lambda: utc_now() - back
+    ages = []
+    async with running(reader.feed.run(), writer.tokens.run()):
+        await until(lambda: reader.generation >= 2)
+        back = timedelta(hours=1)
+        for _ in range(3):
+            known = reader.generation
+            ages.append(reader.map.sites[topic.site_id].last_updated)
+            await until(lambda: reader.generation > known)  # noqa: B023 - waited for at once
+    assert ages == sorted(ages)

@@ -197,6 +197,18 @@ async def test_a_fresh_reader_looks_behind_poison_for_the_newest_usable_message(
 
 
 @virtual_time
+async def test_a_fresh_reader_that_looks_behind_poison_does_not_take_a_late_message_for_the_newest() -> None:
+    transport = FragileTransport()
+    newest, late = site(generation=300, follows=100), site(generation=200)
+    zombie = site(generation=400, follows=100)  # began before 300 was published, with a clock ahead of it
+    await sent(transport, site(generation=100), newest, late, zombie, GARBAGE)
+    reader = Reader(transport)
+    async with running(reader.feed.run()):
+        await asyncio.sleep(0.1)
+        assert reader.generation() == 300
+
+
+@virtual_time
 async def test_a_stream_of_nothing_but_poison_is_looked_through_once_and_leaves_the_site_unknown() -> None:
     transport = FragileTransport()
     await sent(transport, GARBAGE, GARBAGE)

@@ -25,6 +25,7 @@ from sync_service.domain.ports import (
     Rhythm,
     SourceError,
     TurnLostError,
+    UnpublishableError,
 )
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -94,11 +95,22 @@ class FakeFlavors:
 
 
 class FakeTurn:
-    def __init__(self, topic: Topic = SITE, follows: int | None = None, *, lost: bool = False) -> None:
+    def __init__(
+        self,
+        topic: Topic = SITE,
+        follows: int | None = None,
+        *,
+        lost: bool = False,
+        newest: Snapshot | None = None,
+    ) -> None:
         self.topic = topic
-        self.follows = follows
+        self.follows = newest.generation if newest else follows
+        self.newest_snapshot = newest
         self.published: list[Snapshot] = []
         self.lost = lost
+
+    async def newest(self) -> Snapshot | None:
+        return self.newest_snapshot
 
     async def publish(self, snapshot: Snapshot) -> None:
         if self.lost:
@@ -386,3 +398,28 @@ class TestFlavors:
         for _ in range(5):
             await coordinator.poll(turn)
         assert [len(each.flavors) for each in turn.published if isinstance(each, SiteFlavors)] == [1, 0]
+
+
+class TestFaultsOfOurOwn:
+    async def test_an_error_of_the_program_is_told_once_and_is_the_topics_trouble(self) -> None:
+        bench = Bench("n1")
+        bench.site.allocations_answer = ZeroDivisionError("a secret")
+        with capture_logs() as logs:
+            for _ in range(3):
+                assert await bench.coordinator.poll(FakeTurn(follows=7)) == Outcome(7, RHYTHM.error_backoff)
+            trouble = bench.coordinator.condition.trouble
+            bench.site.allocations_answer = [Allocation("1")]
+            await bench.coordinator.poll(FakeTurn())
+        assert trouble == "an error of the program: ZeroDivisionError"
+        told = [(line["event"], line["log_level"]) for line in logs if line["log_level"] != "debug"]
+        assert told == [("poll failed unexpectedly", "warning"), ("site recovered", "info")]
+        assert bench.observer.results == [PollResult.FAILED] * 3 + [PollResult.PUBLISHED]
+
+    async def test_a_site_too_large_to_publish_is_its_trouble_and_nobody_elses(self) -> None:
+        class Full(FakeTurn):
+            async def publish(self, snapshot: Snapshot) -> None:
+                raise UnpublishableError("too large")
+
+        bench = Bench("n1")
+        assert await bench.coordinator.poll(Full(follows=7)) == Outcome(7, RHYTHM.error_backoff)
+        assert bench.coordinator.condition.trouble == "too large"

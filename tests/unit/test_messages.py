@@ -11,9 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared import messages
-from shared.availability import Interval, NodeAvailability, SiteAvailability, SiteFlavors, Snapshot
-from shared.messages import Envelope, NewerMessageError, UnusableMessageError, decode, encode, heading_of
-from shared.wire import MAX_GENERATION
+from shared.availability import MAX_GENERATION, Interval, NodeAvailability, SiteAvailability, SiteFlavors, Snapshot
+from shared.messages import (
+    Envelope,
+    NewerMessageError,
+    TooLargeMessageError,
+    UnusableMessageError,
+    decode,
+    encode,
+    heading_of,
+)
 from tests.snapshots import HOUR, NOON, flavors, hours, node, site
 
 MEGABYTE = 1024 * 1024
@@ -267,3 +274,15 @@ def test_a_message_of_a_large_site_is_small() -> None:
     large = site("tacc", 1, *(node(f"00000000-0000-0000-0000-{each:012d}", hours(0, 1)) for each in range(1000)))
     assert len(message(large).body) < 100_000
     assert isinstance(decode(message(flavors())), SiteFlavors)
+
+
+def test_a_snapshot_that_is_too_large_for_readers_or_brokers_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = site("tacc", 7, *(node(f"n{number}", hours(0, 1)) for number in range(100)))
+    size, deflated = len(zlib.decompress(message(many).body)), len(message(many).body)
+    for name, most in (("MAX_BODY_BYTES", size), ("MAX_MESSAGE_BYTES", deflated)):
+        with monkeypatch.context() as patch:
+            patch.setattr(messages, name, most)
+            assert decode(message(many)) == many
+            patch.setattr(messages, name, most - 1)
+            with pytest.raises(TooLargeMessageError, match=f"{size} bytes"):
+                message(many)

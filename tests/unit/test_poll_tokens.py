@@ -1,16 +1,19 @@
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from structlog.testing import capture_logs
 
-from shared.availability import Snapshot
+from shared.availability import MAX_GENERATION, Snapshot
 from shared.embedded import EmbeddedTransport
 from shared.messages import Envelope, decode, encode
 from shared.topology import Subject, Topic
 from shared.transport import Offset, Transport
 from sync_service.adapters.poll_tokens import PollTokens
+from sync_service.adapters.poll_turns import LONGEST_WAIT_FOR_A_SLOT
 from sync_service.domain.ports import Outcome, Poller, Turn, TurnLostError
 from tests.eventually import running
 from tests.fragile import FragileTransport
@@ -61,6 +64,7 @@ def tokens(
         poller,
         max_concurrent=max_concurrent,
         interval_of=interval_of,
+        longest_poll=2 * MINUTE,
         clock=clock,
         source="/test",
     )
@@ -248,7 +252,7 @@ async def test_a_turn_of_one_site_publishes_nothing_about_another() -> None:
     transport = EmbeddedTransport()
     with capture_logs() as logs:
         async with running(tokens(transport, Confused(clock=clock)).run()):
-            await asyncio.sleep(STARTUP_SECONDS)
+            await asyncio.sleep(STARTUP_SECONDS + 2)
     assert "poll failed unexpectedly" in [line["event"] for line in logs]
 
 
@@ -292,6 +296,18 @@ async def test_a_message_that_nobody_understands_does_not_mislead_a_poller() -> 
     async with transport.session("test") as session:
         await session.publish(TACC, Envelope(b"", {"cloudEvents:sequence": "9" * 20}))
     await scheduled(transport, b"")
+    async with running(tokens(transport, poller).run()):
+        await asyncio.sleep(100)
+    assert poller.follows == [41, 42]
+
+
+@virtual_time
+async def test_a_stream_that_nobody_understands_is_followed_like_an_empty_one() -> None:
+    transport, poller = EmbeddedTransport(), FakePoller(clock=clock)
+    async with transport.session("test") as session:
+        await session.declare([TACC])
+        for _ in range(5):
+            await session.publish(TACC, Envelope(b"", {}))
     async with running(tokens(transport, poller).run()):
         await asyncio.sleep(100)
     assert poller.follows == [None, 1]
@@ -342,6 +358,70 @@ async def test_a_token_that_is_held_for_long_is_not_taken_for_lost() -> None:
             await asyncio.sleep(STARTUP_SECONDS + 590)
             assert len(poller.turns) == 1
     assert "poll token lost" not in [line["event"] for line in logs]
+
+
+@virtual_time
+async def test_a_token_that_another_replica_holds_for_long_is_not_taken_for_lost() -> None:
+    transport, pollers = EmbeddedTransport(), [FakePoller(takes=110, clock=clock) for _ in range(3)]
+    with capture_logs() as logs:
+        async with running(*(tokens(transport, poller, interval_of=lambda _: MINUTE / 6).run() for poller in pollers)):
+            await asyncio.sleep(3600)
+    began = sorted(moment for poller in pollers for moment in poller.began)
+    assert all(later - earlier >= 110 for earlier, later in pairwise(began))
+    assert "poll token lost" not in [line["event"] for line in logs]
+
+
+@virtual_time
+async def test_a_replica_that_has_no_slot_for_a_poll_leaves_it_to_another() -> None:
+    class Stuck(FakePoller):
+        async def finish(self, turn: Turn) -> Outcome:
+            await asyncio.sleep(86_400)
+            return await super().finish(turn)
+
+    transport, stuck, other = EmbeddedTransport(), Stuck(clock=clock), FakePoller(clock=clock)
+    for topic in (TACC, UC):
+        await published(transport, site(topic.site_id, observed_at=NOON), topic=topic)
+        await scheduled(transport, b"1", topic)
+    async with running(tokens(transport, stuck, TACC, UC, max_concurrent=1).run()):
+        await asyncio.sleep(1)
+        async with running(tokens(transport, other, TACC, UC).run()):
+            await asyncio.sleep(LONGEST_WAIT_FOR_A_SLOT.total_seconds() + 5)
+    assert len(stuck.turns) == len(other.turns) == 1
+    assert {*stuck.topics, *other.topics} == {TACC, UC}
+
+
+@virtual_time
+async def test_what_the_stream_does_not_have_was_not_published() -> None:
+    transport, poller = FragileTransport(), FakePoller(clock=clock)
+    transport.loses_what_is_published = True
+    with capture_logs() as logs:
+        async with running(tokens(transport, poller).run()):
+            await asyncio.sleep(STARTUP_SECONDS + 20)
+            assert poller.published == 0
+            transport.loses_what_is_published = False
+            await asyncio.sleep(80)
+    assert poller.published == 1
+    assert [line["reason"] for line in logs if line["event"] == "turn lost"] == [
+        "what was published is not in the stream"
+    ]
+
+
+@pytest.mark.parametrize("generation", [MAX_GENERATION + 1, 2**63 - 1, 2**64 - 1])
+def test_a_generation_that_no_clock_makes_is_followed_by_nobody(generation: int) -> None:
+    @virtual_time
+    async def check() -> None:
+        transport, poller = EmbeddedTransport(), FakePoller(clock=clock)
+        await published(transport, site(generation=41))
+        forged = encode(site(generation=42), source="/test")
+        headers = {**forged.headers, "cloudEvents:sequence": f"{generation:020d}"}
+        async with transport.session("test") as session:
+            await session.publish(TACC, replace(forged, headers=headers, body=b"poison"))
+        await scheduled(transport, str(generation).encode())
+        async with running(tokens(transport, poller).run()):
+            await asyncio.sleep(90)
+        assert poller.follows == [41, 42]
+
+    check()
 
 
 @virtual_time
@@ -449,7 +529,12 @@ async def test_each_topic_has_its_own_interval() -> None:
 @virtual_time
 async def test_without_topics_there_is_a_session_and_nothing_to_do() -> None:
     subject = PollTokens(
-        EmbeddedTransport(), (), FakePoller(clock=clock), max_concurrent=1, interval_of=lambda _: MINUTE
+        EmbeddedTransport(),
+        (),
+        FakePoller(clock=clock),
+        max_concurrent=1,
+        interval_of=lambda _: MINUTE,
+        longest_poll=MINUTE,
     )
     async with running(subject.run()):
         await asyncio.sleep(600)

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.sessions import SessionKeeper
-from shared.transport import Session, SessionLostError, TopologyError
+from shared.transport import Session, SessionClosedError, SessionLostError, TopologyError
 from tests.eventually import running
 from tests.fragile import FragileTransport
 from tests.virtual_time import virtual_time
@@ -163,3 +163,19 @@ async def test_a_cancellation_that_meets_a_loss_is_not_lost() -> None:
     task.cancel()
     await asyncio.wait({task}, timeout=60)
     assert task.cancelled()
+
+
+@virtual_time
+async def test_of_several_losses_the_one_that_tells_why_is_told() -> None:
+    async def publish_on_a_closed_channel(session: Session, group: asyncio.TaskGroup) -> None:
+        async def fail(loss: SessionLostError) -> None:
+            raise loss
+
+        group.create_task(fail(SessionClosedError("the connection is closed")))
+        group.create_task(fail(SessionLostError("the message is too large")))
+        await asyncio.sleep(1)
+
+    subject = SessionKeeper(FragileTransport(), "test", publish_on_a_closed_channel)
+    async with running(subject.run()):
+        await asyncio.sleep(0.01)
+        assert subject.last_loss == "the message is too large"

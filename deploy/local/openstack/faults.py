@@ -18,6 +18,7 @@ MENDED: Final = web.AppKey("mended", asyncio.Event)
 """Set when a fault is over, so that what hangs is let go."""
 
 TRICKLE_STEPS: Final = 50
+TRICKLE_SECONDS: Final = 0.05
 
 
 async def refused(_request: web.Request, _handler: Handler) -> web.StreamResponse:
@@ -107,6 +108,19 @@ def trickle(seconds: float) -> Fault:
         return answer
 
     return fault
+
+
+async def trickling_head(request: web.Request, _handler: Handler) -> web.StreamResponse:
+    """The beginning of an answer, and then a header that does not end before the fault is mended."""
+    transport, mended = request.transport, request.app[MENDED]
+    if transport is not None:
+        transport.write(b"HTTP/1.1 200 OK\r\nX-Padding: ")
+        while not (mended.is_set() or transport.is_closing()):
+            transport.write(b"x")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TRICKLE_SECONDS):
+                    await mended.wait()
+    return _disconnected(request)
 
 
 async def _answer(request: web.Request, handler: Handler) -> tuple[web.StreamResponse, bytes]:
