@@ -4,13 +4,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-import uvloop
-from aiohttp import web
-
 from api_service.app import create_app
 from api_service.http.problems import MAX_LINE_BYTES
-from api_service.settings import load_settings
+from api_service.settings import PROG, load_settings
 from shared.logs import configure_logging
+from shared.serving import serve
 
 SHUTDOWN_SECONDS = 5.0
 
@@ -20,14 +18,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     loaded = load_settings(argv, os.environ)
     configure_logging(loaded.settings.log.format, debug=loaded.debug)
     server = loaded.settings.server
-    web.run_app(
+    serve(
         create_app(loaded.settings),
+        prog=PROG,
         host=server.host,
         port=server.port,
-        loop=uvloop.new_event_loop(),
-        access_log=None,
-        print=None,
-        shutdown_timeout=SHUTDOWN_SECONDS,
+        shutdown_seconds=SHUTDOWN_SECONDS,
         max_line_size=MAX_LINE_BYTES,
     )
 

@@ -14,7 +14,7 @@ from api_service.domain.inventory import InventoryStore
 from api_service.http.links import Links
 from api_service.http.middlewares import cross_origin, observed
 from api_service.http.openapi import OPENAPI, openapi_document
-from api_service.http.problems import problem_details
+from api_service.http.problems import OverlongTargets, problem_details
 from api_service.http.representation import REPRESENTATIONS, Representations
 from api_service.http.routes import routes
 from api_service.probed import FEED, ApiProbed
@@ -35,7 +35,10 @@ async def inventory(app: web.Application) -> AsyncIterator[None]:
     """Loads the inventory and keeps it current."""
     settings = app[keys.SETTINGS].reference
     watch = InventoryWatch(
-        settings.ref_dir, app[keys.INVENTORY], reload_interval_seconds=settings.reload_interval_seconds
+        settings.ref_dir,
+        app[keys.INVENTORY],
+        reload_interval_seconds=settings.reload_interval_seconds,
+        prepare=app[REPRESENTATIONS].prepare,
     )
     async with supervised(inventory=watch.run) as app[keys.SUPERVISORS]["inventory"]:
         yield
@@ -81,6 +84,7 @@ def create_app(
     # A new commit may bring sites that are to be followed at once.
     app[keys.INVENTORY].listeners.append(app[FEED].refresh)
     app[PROBED] = ApiProbed(app, registry)
+    app.router.register_resource(OverlongTargets())
     app.add_routes(routes())
     root_path = settings.server.root_path
     app[OPENAPI] = openapi_document(app, version=__version__, root_path=root_path)

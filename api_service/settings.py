@@ -11,6 +11,7 @@ class Settings(SharedSettings):
     """The whole shared file; this service uses `[server]`, `[reference]`, `[broker]`, `[log]` and the site lists."""
 
 
+PROG: Final = "reference-api"
 OPTIONS: Final = (
     Option("server", "host", "REFERENCE_API_HOST", "address to listen on", "--host"),
     Option("server", "port", "REFERENCE_API_PORT", "port to listen on", "--port"),
@@ -24,7 +25,7 @@ def load_settings(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Loa
     return load(
         Settings,
         OPTIONS,
-        prog="reference-api",
+        prog=PROG,
         description="Serves the hardware inventory of a testbed and the availability of its nodes over HTTP.",
         argv=argv,
         environ=environ,

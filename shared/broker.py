@@ -32,6 +32,11 @@ for library in ("aiormq", "aio_pika"):
     logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
+class _Connection(aio_pika.Connection):
+    def __del__(self) -> None:
+        """Nothing: its own would close it with a coroutine that nobody awaits, in whatever thread collects it."""
+
+
 class BrokerTransport:
     """Makes sessions with one RabbitMQ broker or cluster, 3.10 or later."""
 
@@ -79,6 +84,7 @@ class BrokerTransport:
         connecting = asyncio.ensure_future(
             aio_pika.connect(
                 self._url.get_secret_value(),
+                connection_class=_Connection,
                 timeout=self._patience,
                 heartbeat=self._heartbeat,
                 client_properties={"connection_name": f"{self._name}/{purpose}"},
@@ -102,7 +108,7 @@ class BrokerTransport:
             raise SessionLostError("the broker opens no channel") from None
 
 
-async def _abandon(connecting: asyncio.Future[aio_pika.Connection]) -> None:
+async def _abandon(connecting: asyncio.Future[_Connection]) -> None:
     """Ends a connect that nobody waits for any more.
 
     Cancelled in its last steps it would leave a connection that nobody can close, so it may finish first.

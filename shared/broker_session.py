@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aio_pika.exceptions import (
     AMQPError,
     ChannelInvalidStateError,
+    ChannelNotFoundEntity,
     ChannelPreconditionFailed,
     DeliveryError,
     PublishError,
@@ -193,6 +194,30 @@ class BrokerSession:
     async def count_tokens(self, topic: Topic) -> int:
         """Raises SessionLostError."""
         return sum([queue.declaration_result.message_count or 0 for queue in await self._token_queues(topic)])
+
+    async def untouched(self) -> bool:
+        """Whether nothing of ours was ever declared on this broker; if so, the session is over.
+
+        Raises SessionLostError.
+        """
+        try:
+            await self._channel.get_exchange(EXCHANGE)
+        except ChannelNotFoundEntity:
+            return True
+        except Exception as error:  # noqa: BLE001 - see `answered`
+            raise loss_of(error) from None
+        return False
+
+    async def remove(self, topics: Collection[Topic]) -> None:
+        """Deletes whatever `declare` and `declare_tokens` made, with all that it holds. Raises SessionLostError."""
+        queues = {
+            name
+            for topic in topics
+            for name in (topic.stream, topic.poll_queue(self._kind), topic.wait_queue(self._kind))
+        }
+        for name in (*sorted(queues), DEAD_QUEUE):
+            await self.answered(self._channel.queue_delete(name))
+        await self.answered(self._channel.exchange_delete(EXCHANGE))
 
     async def _token_queues(self, topic: Topic) -> tuple[AbstractQueue, AbstractQueue]:
         return (

@@ -27,6 +27,9 @@ PLAINER: Final[Mapping[str, str]] = {
     "extra_forbidden": "there is no such setting",
     "model_type": "must be a table",
     "mapping_type": "must be a table",
+    "dict_type": "must be a table",
+    "path_type": "must be a path",
+    "string_type": "must be a string",
     "tuple_type": "must be a list",
     "missing": "is missing",
 }
@@ -75,6 +78,9 @@ def load[S: SharedSettings](
     if unknown:
         flag = unknown[0].partition("=")[0] if unknown[0].startswith("--") else "command line"
         _fail(prog, f"{flag}: there is no such argument")
+    for name, value in vars(arguments).items():
+        if value == "":
+            _fail(prog, f"--{name.rpartition('.')[2].replace('_', '-')}: must not be empty")
     path, named = _config_path(arguments.config, environ)
     try:
         data = _read(path, required=named is not None)

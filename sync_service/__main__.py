@@ -4,12 +4,10 @@ import os
 import sys
 from collections.abc import Sequence
 
-import uvloop
-from aiohttp import web
-
 from shared.logs import configure_logging
+from shared.serving import serve
 from sync_service.app import create_app
-from sync_service.settings import load_settings
+from sync_service.settings import PROG, load_settings
 
 SHUTDOWN_SECONDS = 2.0
 """For probes that are being answered; what polls and publishes ends by itself."""
@@ -20,15 +18,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     loaded = load_settings(argv, os.environ)
     configure_logging(loaded.settings.log.format, debug=loaded.debug)
     own = loaded.settings.sync
-    web.run_app(
-        create_app(loaded.settings),
-        host=own.host,
-        port=own.port,
-        loop=uvloop.new_event_loop(),
-        access_log=None,
-        print=None,
-        shutdown_timeout=SHUTDOWN_SECONDS,
-    )
+    serve(create_app(loaded.settings), prog=PROG, host=own.host, port=own.port, shutdown_seconds=SHUTDOWN_SECONDS)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ class Settings(SharedSettings):
     """The whole shared file; this service uses `[sync]`, `[broker]`, `[log]` and the polling settings."""
 
 
+PROG: Final = "reference-sync"
 OPTIONS: Final = (
     Option("sync", "host", "REFERENCE_SYNC_HOST", "address of the probes"),
     Option("sync", "port", "REFERENCE_SYNC_PORT", "port of the probes"),
@@ -23,7 +24,7 @@ def load_settings(argv: Sequence[str] | None, environ: Mapping[str, str]) -> Loa
     return load(
         Settings,
         OPTIONS,
-        prog="reference-sync",
+        prog=PROG,
         description="Polls the Blazar of every site and publishes the availability of its nodes.",
         argv=argv,
         environ=environ,

@@ -50,3 +50,14 @@ def transport(
 def unique_topic(subject: Subject = Subject.SITE) -> Topic:
     """No test meets another's queues on the node that they share."""
     return Topic(f"s{uuid4().hex[:12]}", subject)
+
+
+def add_vhost(node: RabbitNode, name: str) -> str:
+    """A part of the broker where no other test's queues are; returns its URL."""
+    user, everything = '<<"guest">>', '<<".*">>'
+    node.control(
+        "eval",
+        f'rabbit_vhost:add(<<"{name}">>, {user}), rabbit_auth_backend_internal:set_permissions('
+        f'{user}, <<"{name}">>, {everything}, {everything}, {everything}, {user}).',
+    )
+    return f"amqp://guest:guest@127.0.0.1:{node.port}/{name}"

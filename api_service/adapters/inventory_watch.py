@@ -33,12 +33,24 @@ class InventoryWatch:
         reload_interval_seconds: float,
         probe: Callable[[Path], Revision] = git_repository.probe,
         load: Callable[[Path], Inventory] = git_repository.load,
+        prepare: Callable[[Inventory], None] = lambda _: None,
     ) -> None:
+        """Looks at nothing yet.
+
+        Args:
+            ref_dir: What to follow.
+            store: Where it is served from.
+            reload_interval_seconds: From one look to the next.
+            probe: Tells cheaply whether there is anything new.
+            load: Reads it; called in a thread.
+            prepare: Told what is about to be served, in that thread.
+        """
         self._ref_dir = ref_dir
         self._store = store
         self._interval = reload_interval_seconds
         self._probe = probe
         self._load = load
+        self._prepare = prepare
         self._seen: Revision | None = None
 
     async def run(self) -> NoReturn:
@@ -65,7 +77,7 @@ class InventoryWatch:
             # Before the load, so that what changes during it is noticed at the next look.
             revision = await asyncio.to_thread(self._probe, self._ref_dir)
             if revision != self._seen:
-                self._store.replace(await asyncio.to_thread(self._load, self._ref_dir))
+                self._store.replace(await asyncio.to_thread(self._prepared))
             self._seen = revision
         except InventoryUnreadableError as error:
             self._seen = None
@@ -77,6 +89,11 @@ class InventoryWatch:
             self._seen = revision
             if self._refuse("loading it failed", revision):
                 log.error("inventory not loaded", exc_info=error)
+
+    def _prepared(self) -> Inventory:
+        inventory = self._load(self._ref_dir)
+        self._prepare(inventory)
+        return inventory
 
     def _refuse(self, reason: str, revision: Revision | None) -> bool:
         return self._store.refuse(reason, revision.version if revision else None)

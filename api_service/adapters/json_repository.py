@@ -12,8 +12,8 @@ from api_service.adapters.json_document import MAX_FILE_BYTES, UnusableDocumentE
 from api_service.domain import history
 from api_service.domain.inventory import (
     NODE_OWN_KEYS,
+    OWN_KEYS,
     ROOT_OWN_KEYS,
-    SEARCH_OWN_KEYS,
     Cluster,
     DataFault,
     Document,
@@ -86,7 +86,7 @@ class _Level:
 class _Reading:
     """One pass over the files."""
 
-    faults: dict[str, DataFault] = field(default_factory=dict)
+    faults: dict[tuple[str, FaultKind], DataFault] = field(default_factory=dict)
     entries: int = 0
     total: int = 0
 
@@ -95,7 +95,7 @@ class _Reading:
         document = self._root(level)
         folders = self._folders(level, "sites")
         sites = {uid: site for uid, folder in folders if (site := self._site(uid, folder))}
-        faults = tuple(self.faults[path] for path in sorted(self.faults))
+        faults = tuple(self.faults[key] for key in sorted(self.faults))
         return Inventory(document=document, sites=sites, faults=faults)
 
     def _root(self, level: _Level) -> Document:
@@ -119,7 +119,7 @@ class _Reading:
             self._fault(f"{level.path}/{uid}{_SUFFIX}", FaultKind.NOT_POLLABLE, detail, left_out=False)
         folders = self._folders(level, "clusters")
         clusters = {each: cluster for each, below in folders if (cluster := self._cluster(uid, each, below))}
-        flavors = {each: Flavor(uid, each, found) for each, found in self._documents(level, "flavors", NODE_OWN_KEYS)}
+        flavors = {each: Flavor(uid, each, found) for each, found in self._documents(level, "flavors", OWN_KEYS)}
         return Site(uid, document, clusters, flavors)
 
     def _cluster(self, site_id: str, uid: str, folder: Folder) -> Cluster | None:
@@ -127,15 +127,15 @@ class _Reading:
         document = self._own_document(level, uid)
         if document is None:
             return None
-        documents = self._documents(level, "nodes", SEARCH_OWN_KEYS)
+        documents = self._documents(level, "nodes", NODE_OWN_KEYS)
         return Cluster(site_id, uid, document, {each: Node(site_id, uid, each, found) for each, found in documents})
 
     def _own_document(self, level: _Level, uid: str) -> Document | None:
         path = f"{level.path}/{uid}{_SUFFIX}"
         if uid in level.files:
-            return self._document(path, uid, level.files[uid], NODE_OWN_KEYS)
+            return self._document(path, uid, level.files[uid], OWN_KEYS)
         # An empty folder is what git does not keep either.
-        if (level.files or level.folders) and path not in self.faults:
+        if (level.files or level.folders) and not any(path == faulty for faulty, _ in self.faults):
             self._fault(path, FaultKind.MISSING, "missing, so that the folder is left out")
         return None
 
@@ -216,7 +216,7 @@ class _Reading:
             raise InventoryRefusedError(f"it holds more than {MAX_ENTRIES} files or {MAX_TOTAL_BYTES} bytes")
 
     def _fault(self, path: str, kind: FaultKind, detail: str, *, left_out: bool = True) -> None:
-        self.faults[path] = DataFault(path, kind, detail, left_out)
+        self.faults[path, kind] = DataFault(path, kind, detail, left_out)
 
 
 def _joined(path: str, name: str) -> str:

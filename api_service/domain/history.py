@@ -6,10 +6,10 @@ Paths are relative to the inventory's folder, use `/`, and do not end in one; th
 import heapq
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice
 from typing import Final
 
@@ -68,7 +68,11 @@ class History:
 
     def versions(self, path: str) -> tuple[Version, ...]:
         """The commits that touched `path`, newest first: exactly what `git log -- path` lists."""
-        return self._versions_of(path)
+        if (found := self._remembered.get(path)) is None:
+            found = tuple(self._touching(path, self.head))
+            if len(self._remembered) < _MAX_REMEMBERED_PATHS:
+                self._remembered[path] = found
+        return found
 
     def resolve(self, v: str) -> Version:
         """The commit whose sha is `v`, or alone begins with it.
@@ -98,7 +102,7 @@ class History:
         version = self.resolve(v)
         if path is None:
             return version
-        found = next(self._touching(path, version.uid), None)
+        found = next(self._touching(path, version.uid), None) if path in self._ever_changed else None
         if found is None:
             raise NoSuchVersionError(f"this did not exist yet at version {version.uid}")
         return found
@@ -112,8 +116,12 @@ class History:
         return tuple(sorted(each.uid for each in self._all))
 
     @cached_property
-    def _versions_of(self) -> Callable[[str], tuple[Version, ...]]:
-        return lru_cache(_MAX_REMEMBERED_PATHS)(lambda path: tuple(self._touching(path, self.head)))
+    def _remembered(self) -> dict[str, tuple[Version, ...]]:
+        return {}
+
+    @cached_property
+    def _ever_changed(self) -> frozenset[str]:
+        return frozenset[str]().union(*self.changed.values())
 
     def _touching(self, path: str | None, start: str | None) -> Iterator[Version]:
         """Walks as `git log start -- path` does: newest first, and of two equally new the one met first."""

@@ -12,16 +12,16 @@ from api_service.domain.history import History
 type Document = Mapping[str, Any]
 """A file's JSON object as it was written; nobody changes it."""
 
-NODE_OWN_KEYS: Final = frozenset({"version", "links"})
+OWN_KEYS: Final = frozenset({"version", "links"})
 """Top-level keys of every resource that are ours: a document's own give way."""
 
-ROOT_OWN_KEYS: Final = NODE_OWN_KEYS | {"timestamp"}
+ROOT_OWN_KEYS: Final = OWN_KEYS | {"timestamp"}
 """Top-level keys of the root resource that are ours."""
 
-SEARCH_OWN_KEYS: Final = NODE_OWN_KEYS | {
+NODE_OWN_KEYS: Final = OWN_KEYS | {
     "site_id", "cluster_id", "availability", "availability_until", "last_updated", "stale",
 }  # fmt: skip
-"""Top-level keys of a search result that are ours."""
+"""Top-level keys of a node that are ours, even where we say nothing: a file must not pass a node off as free."""
 
 MAX_UID_LENGTH: Final = 255
 
@@ -223,7 +223,7 @@ class InventoryStore:
 
         While nothing usable is served, it serves what there is.
         """
-        if self.loaded and (reason := _why_refused(inventory)):
+        if self.loaded and (reason := _why_refused(inventory, self.current)):
             self.refuse(reason, inventory.version)
             return False
         self.current = inventory
@@ -243,7 +243,10 @@ class InventoryStore:
         return True
 
 
-def _why_refused(inventory: Inventory) -> str | None:
+def _why_refused(inventory: Inventory, served: Inventory) -> str | None:
+    if served.version is not None and inventory.version is None:
+        # Its files may still lie there, as somebody left them.
+        return "the newest commit does not hold the inventory's folder"
     if not inventory.document:
         return "its root file is unusable"
     if not inventory.usable:

@@ -108,8 +108,7 @@ class Match:
 
 def match_of(node: Node, availability: AvailabilityMap) -> Match:
     """`node` with what is known of it."""
-    site = availability.sites.get(node.site_id)
-    return Match(node, site, site.snapshot.nodes.get(node.uid) if site else None)
+    return Match(node, availability.sites.get(node.site_id), availability.node(node.site_id, node.uid))
 
 
 def search(nodes: Iterable[Node], availability: AvailabilityMap, query: NodeQuery, now: datetime) -> list[Match]:

@@ -116,12 +116,15 @@ def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int
     bare = links[0]["href"]
     kept = [(key, value) for key, value in query if key not in {"offset", "limit"}]
 
-    def part(rel: str, start: int) -> dict[str, str]:
-        return {"rel": rel, "href": f"{bare}?{urlencode([*kept, ('offset', str(start)), ('limit', str(limit))])}"}
+    def part(rel: str, start: int, most: int) -> dict[str, str]:
+        return {"rel": rel, "href": f"{bare}?{urlencode([*kept, ('offset', str(start)), ('limit', str(most))])}"}
 
     found = [{"rel": "self", "href": f"{bare}?{urlencode(query)}" if query else bare}, *links[1:]]
     if offset + limit < total:
-        found.append(part("next", offset + limit))
+        found.append(part("next", offset + limit, limit))
     if offset > 0:
-        found.append(part("prev", max(0, min(offset, total) - limit)))
+        # No item of this part again.
+        end = min(offset, total)
+        start = max(0, end - limit)
+        found.append(part("prev", start, max(1, end - start)))
     return found

@@ -58,8 +58,9 @@ def cross_origin(origins: Sequence[str]) -> Middleware:
         origin = request.headers.get("Origin")
         if not anybody:
             response.headers.add("Vary", "Origin")
-        if origin is not None and (anybody or origin in origins):
-            response.headers["Access-Control-Allow-Origin"] = "*" if anybody else origin
+        # Whatever the origin, so that a cache need not keep an answer for each.
+        if anybody or origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = "*" if anybody else str(origin)
             response.headers["Access-Control-Expose-Headers"] = READABLE_HEADERS
 
     @web.middleware

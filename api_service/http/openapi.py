@@ -9,6 +9,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import orjson
@@ -82,10 +83,15 @@ def _problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {PROBLEM: {"schema": _ref(ProblemBody)}}}
 
 
-def _ref(model: type[BaseModel]) -> dict[str, Any]:
+def _ref(model: type[BaseModel]) -> dict[str, str]:
     _models.add(model)
+    return {"$ref": _reference(model)}
+
+
+@cache
+def _reference(model: type[BaseModel]) -> str:
     (reference,) = models_json_schema([(model, "serialization")], ref_template=REF)[0].values()
-    return reference
+    return str(reference["$ref"])
 
 
 def _parameters(model: type[BaseModel]) -> list[dict[str, Any]]:

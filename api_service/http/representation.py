@@ -8,7 +8,7 @@ from aiohttp import web
 
 from api_service.domain.inventory import (
     NODE_OWN_KEYS,
-    SEARCH_OWN_KEYS,
+    OWN_KEYS,
     Cluster,
     Document,
     Flavor,
@@ -70,8 +70,12 @@ class Bodies:
 
     def node(self, node: Node) -> bytes:
         """One node."""
-        key = ("node", node.site_id, node.cluster_id, node.uid)
-        return self._keep(key, lambda: self._resource(node.document, self.links.node(node, self.inventory.version)))
+
+        def make() -> bytes:
+            fields = _without(node.document, NODE_OWN_KEYS)
+            return self._resource(fields, self.links.node(node, self.inventory.version))
+
+        return self._keep(("node", node.site_id, node.cluster_id, node.uid), make)
 
     def flavor(self, flavor: Flavor) -> bytes:
         """One flavor."""
@@ -80,16 +84,30 @@ class Bodies:
             key, lambda: self._resource(flavor.document, self.links.flavor(flavor, self.inventory.version))
         )
 
+    def make_all(self) -> None:
+        """Every resource, and every node as searches find it: half a millisecond for each five of them."""
+        self.root()
+        for site in self.inventory.sites.values():
+            self.site(site)
+            for cluster in site.clusters.values():
+                self.cluster(cluster)
+            for flavor in site.flavors.values():
+                self.flavor(flavor)
+            for node in site.nodes():
+                self.node(node)
+                self._found(node)
+
     def found_node(self, node: Node, availability: Mapping[str, object]) -> bytes:
         """One node of a search: what it is, and `availability` as of now."""
+        return self._found(node)[:-1] + b"," + dumps(availability)[1:]
 
+    def _found(self, node: Node) -> bytes:
         def make() -> bytes:
-            fields = _without(node.document, SEARCH_OWN_KEYS)
+            fields = _without(node.document, NODE_OWN_KEYS)
             fields |= {"site_id": node.site_id, "cluster_id": node.cluster_id, "version": self.inventory.version}
             return dumps(fields | {"links": self.links.node(node, self.inventory.version)})
 
-        lasting = self._keep(("found", node.site_id, node.cluster_id, node.uid), make)
-        return lasting[:-1] + b"," + dumps(availability)[1:]
+        return self._keep(("found", node.site_id, node.cluster_id, node.uid), make)
 
     def part(
         self,
@@ -142,7 +160,7 @@ class Bodies:
         return make() if asked else self._keep(("collection", links[0]["href"]), make)
 
     def _resource(self, document: Document, links: LinkList, **more: object) -> bytes:
-        return dumps(_without(document, NODE_OWN_KEYS) | more | {"version": self.inventory.version, "links": links})
+        return dumps(_without(document, OWN_KEYS) | more | {"version": self.inventory.version, "links": links})
 
     def _keep(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
         if (kept := self._kept.get(key)) is None:
@@ -155,18 +173,26 @@ def _without(document: Document, keys: frozenset[str]) -> dict[str, Any]:
 
 
 class Representations:
-    """The bodies of the snapshot that is being served; a new snapshot begins with none."""
+    """The bodies of the snapshot that is being served."""
 
     def __init__(self, store: InventoryStore, links: Links) -> None:
         self._store = store
         self._links = links
         self._bodies = Bodies(store.current, links)
+        self._prepared = self._bodies
+
+    def prepare(self, inventory: Inventory) -> None:
+        """Makes the bodies of what is about to be served; may be called in another thread."""
+        bodies = Bodies(inventory, self._links)
+        bodies.make_all()
+        self._prepared = bodies
 
     @property
     def current(self) -> Bodies:
         """To be asked for once per request: everything in one answer comes from one snapshot."""
         if self._bodies.inventory is not self._store.current:
-            self._bodies = Bodies(self._store.current, self._links)
+            prepared = self._prepared.inventory is self._store.current
+            self._bodies = self._prepared if prepared else Bodies(self._store.current, self._links)
         return self._bodies
 
 

@@ -81,7 +81,8 @@ def _refuse_unknown(request: web.Request, known: Mapping[str, str]) -> None:
 
 def _hint(name: str, known: Mapping[str, str]) -> str:
     nearest = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
-    return f"there is no such parameter; did you mean {nearest[0]}?" if nearest else "there is no such parameter"
+    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(sorted(known))}"
+    return f"there is no such parameter; {hint}"
 
 
 @cache

@@ -1,5 +1,6 @@
 """`python -m deploy.local`, which is `make run`: both services, until Ctrl-C."""
 
+import contextlib
 import json
 import logging
 import os
@@ -14,13 +15,14 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from deploy.local import guide, readiness
-from deploy.local.broker import broker
+from deploy.local.broker import BrokerUnusableError, broker
 from deploy.local.plan import Plan, PlanError, planned
 from deploy.local.processes import Process, ProcessFailedError, wait_until
 from deploy.local.rabbitmq import RabbitNodeError
 
 READY_SECONDS: Final = 90.0
 CLOUD_SECONDS: Final = 30.0
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CHANGE_SECONDS: Final = 15
 """How often a simulated site's leases change."""
 
@@ -32,16 +34,18 @@ class StoppedError(Exception):
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Runs everything; returns the exit status."""
     logging.getLogger().addHandler(logging.NullHandler())  # what a client library says of a missing broker, we say
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    for number in STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _stop)
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="reference-api-")))
             _run(stack, folder, environ)
     except StoppedError:
-        print("stopped", flush=True)
+        with contextlib.suppress(OSError):  # there may be no terminal any more
+            print("stopped", flush=True)
         return 0
-    except (PlanError, RabbitNodeError, ProcessFailedError) as error:
+    except (PlanError, BrokerUnusableError, RabbitNodeError, ProcessFailedError) as error:
         print(f"make run: {error}", file=sys.stderr)
         return 1
 
@@ -55,7 +59,8 @@ def _run(stack: ExitStack, folder: Path, environ: Mapping[str, str]) -> NoReturn
         plan = _with_simulated_cloud(plan, started, folder / "clouds.yaml")
     config = folder / "config.toml"
     plan.write(config)
-    found = stack.enter_context(broker(environ, folder / "rabbitmq"))
+    simulated = plan.topics if plan.simulated else ()
+    found = stack.enter_context(broker(environ, folder / "rabbitmq", simulated=simulated))
     guide.tell_sources(plan, found)
     if found.url is None:
         started.start("both", "deploy.local.single", "--config", str(config))
@@ -65,7 +70,9 @@ def _run(stack: ExitStack, folder: Path, environ: Mapping[str, str]) -> NoReturn
         started.start("api", "api_service", "--config", str(config))
     wait_until(lambda: readiness.missing(plan), started.processes, seconds=READY_SECONDS)
     guide.tell_what_to_try(plan)
-    wait_until(lambda: "somebody to stop it", started.processes)
+    on_a_terminal = sys.stdout.isatty()
+    # Whoever closes the terminal of `make` itself ends this only so.
+    wait_until(lambda: "" if on_a_terminal and not sys.stdout.isatty() else "somebody to stop it", started.processes)
     raise StoppedError
 
 
@@ -101,7 +108,7 @@ def _clouds_in(clouds_yaml: Path) -> Collection[str]:
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     # Whoever presses Ctrl-C twice must not stop the stopping.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
     raise StoppedError
 

@@ -20,8 +20,8 @@ sys.exit(sys.version_info < (3, 12) or bool(sysconfig.get_config_var("Py_GIL_DIS
 candidates() {
     for version in 3.13 3.12 3.14; do
         command -v "python$version" || true
-        for root in "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".* /usr/local /opt/homebrew \
-            "${UV_PYTHON_INSTALL_DIR:-$HOME/.local/share/uv/python}/cpython-$version".*; do
+        for root in "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$version".* /usr/local /opt/homebrew \
+            "${UV_PYTHON_INSTALL_DIR:-${HOME:-}/.local/share/uv/python}/cpython-$version".*; do
             echo "$root/bin/python$version"
         done
     done
@@ -60,9 +60,9 @@ if [ -z "$python" ]; then
 fi
 
 wanted=$(fingerprint "$python")
-[ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && exit
+[ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && usable .venv/bin/python && exit
 
-echo "making .venv with $("$python" -VV | head -n 1) …"
+echo "making .venv with $("$python" -VV | head -n 1); this takes about a minute …"
 [ "$python" = .venv/bin/python ] && python=$(.venv/bin/python -c 'import sys; print(sys._base_executable)')
 rm -rf .venv
 "$python" -m venv .venv

@@ -14,6 +14,7 @@ from api_service.settings import load_settings
 from deploy.local.sample import write_sample
 from shared.logs import LogFormat
 from shared.settings import CloudSettings, SharedSettings
+from shared.topology import SITE_ID, Subject, Topic
 from sync_service.settings import load_settings as load_sync_settings
 
 LOOPBACK: Final = "127.0.0.1"
@@ -53,6 +54,12 @@ class Plan:
     def sync_url(self) -> str:
         """Where the sync service's probes answer."""
         return _url(self.settings.sync.host, self.settings.sync.port)
+
+    @property
+    def topics(self) -> frozenset[Topic]:
+        """All that the services may put on a broker."""
+        sites = {*self.inventory.sites, *self.settings.availability.sites, *self.settings.flavor_availability.sites}
+        return frozenset(Topic(site, subject) for site in sites if SITE_ID.fullmatch(site) for subject in Subject)
 
     def with_clouds(self, clouds: Collection[str]) -> "Plan":
         """The same with every site of the inventory polled that has a cloud of its name, and polled often."""
@@ -94,11 +101,13 @@ def _addressed(environ: Mapping[str, str]) -> SharedSettings:
     api, sync = load_settings([], environ).settings, load_sync_settings([], environ).settings
     updates: dict[str, dict[str, Any]] = {}
     for name, section, variable in (
-        ("server", api.server, "REFERENCE_API_PORT"),
-        ("sync", sync.sync, "REFERENCE_SYNC_PORT"),
+        ("server", api.server, "REFERENCE_API"),
+        ("sync", sync.sync, "REFERENCE_SYNC"),
     ):
         host = section.host if "host" in section.model_fields_set else LOOPBACK
         updates[name] = {**section.model_dump(), "host": host, "port": _free_port(host, section.port, variable)}
+    if updates["server"]["port"] == updates["sync"]["port"]:
+        raise PlanError(f"both services cannot have port {updates['sync']['port']}; REFERENCE_SYNC_PORT names another")
     if api.log.format is LogFormat.AUTO:
         updates["log"] = {"format": LogFormat.TEXT}
     return _updated(api, updates)
@@ -128,7 +137,9 @@ def _free_port(host: str, port: int, variable: str) -> int:
             return free
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]  # the address is told already
-        raise PlanError(f"port {port} of {host} cannot be used ({reason}); {variable} names another") from None
+        raise PlanError(
+            f"port {port} of {host} cannot be used ({reason}); {variable}_PORT or {variable}_HOST names another"
+        ) from None
 
 
 def _url(host: str, port: int) -> str:

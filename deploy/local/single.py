@@ -16,6 +16,7 @@ import sync_service.settings
 from api_service.http.problems import MAX_LINE_BYTES
 from shared.embedded import EmbeddedTransport
 from shared.logs import configure_logging
+from shared.serving import SERVER_OPTIONS
 
 SHUTDOWN_SECONDS = 5.0
 
@@ -39,7 +40,7 @@ async def _serve(api: api_service.settings.Settings, sync: sync_service.settings
             (api_service.app.create_app(api, transport=transport), api.server.host, api.server.port),
         ):
             runner = web.AppRunner(
-                app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, max_line_size=MAX_LINE_BYTES
+                app, shutdown_timeout=SHUTDOWN_SECONDS, max_line_size=MAX_LINE_BYTES, **SERVER_OPTIONS
             )
             stack.push_async_callback(runner.cleanup)
             await runner.setup()

@@ -42,7 +42,9 @@ class Service:
         return self.client.app
 
     def serve(self, inventory: Inventory) -> None:
-        self.app[keys.INVENTORY].replace(inventory)
+        """Whatever was served before."""
+        self.app[keys.INVENTORY].current = Inventory()
+        assert self.app[keys.INVENTORY].replace(inventory)
 
     def learn(self, *snapshots: Snapshot) -> None:
         for snapshot in snapshots:

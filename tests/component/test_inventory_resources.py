@@ -93,13 +93,13 @@ async def test_a_nodes_own_fields_go_out_untouched_and_only_version_and_links_ar
     assert {key: value for key, value in body.items() if key not in {"version", "links"}} == given
 
 
-async def test_a_documents_own_version_and_links_give_way_to_ours(service: Service) -> None:
-    nodes = [node_document("n1", version="mine", links="mine", site_id="mine")]
+async def test_a_nodes_own_version_links_and_availability_give_way_to_ours(service: Service) -> None:
+    nodes = [node_document("n1", version="mine", links="mine", site_id="mine", availability="available")]
     service.serve(inventory(site("uc", cluster("uc", "main", nodes))))
     body = await service.json("/sites/uc/clusters/main/nodes/n1")
     assert body["version"] is None
     assert isinstance(body["links"], list)
-    assert body["site_id"] == "mine"
+    assert not {"site_id", "availability"} & body.keys(), "a file must not pass a node off as free"
 
 
 async def test_a_cluster_has_the_default_queues_unless_its_file_says_otherwise(service: Service) -> None:

@@ -1,7 +1,9 @@
 """`make run`: what it finds, what it makes, and that nothing is left of it."""
 
+import asyncio
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -21,13 +23,16 @@ import pytest
 
 from api_service.adapters import git_repository
 from api_service.settings import load_settings
-from deploy.local.broker import broker
+from deploy.local.broker import BrokerUnusableError, broker
 from deploy.local.install_rabbitmq import CannotInstallError, Machine, install_rabbitmq
 from deploy.local.plan import PlanError, planned
 from deploy.local.processes import Process, ProcessFailedError, wait_until
 from deploy.local.rabbitmq import RabbitNode
 from deploy.local.sample import write_sample
+from shared.broker import BrokerTransport
+from shared.topology import Topic
 from sync_service.settings import load_settings as load_sync_settings
+from tests.rabbitmq import add_vhost, unique_topic
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -158,11 +163,21 @@ def listening(answer: bytes) -> Iterator[int]:
         thread.join(5)
 
 
-def test_a_named_broker_is_taken_as_it_is_and_never_shown(tmp_path: Path) -> None:
-    url = "amqp://user:hush@elsewhere/"
-    with broker({"REFERENCE_API_BROKER_URL": url}, tmp_path, install=nothing_to_install) as found:
-        assert found.url == url
-        assert "hush" not in found.told
+def test_a_named_broker_is_taken_as_it_is_and_never_shown(rabbitmq: RabbitNode, tmp_path: Path) -> None:
+    environ = {"REFERENCE_API_BROKER_URL": rabbitmq.url}
+    with broker(environ, tmp_path, simulated=[unique_topic()], install=nothing_to_install) as found:
+        assert found.url == rabbitmq.url
+        assert "guest" not in found.told
+
+
+def test_a_named_broker_that_is_not_there_is_told_in_a_sentence_without_its_password(tmp_path: Path) -> None:
+    environ = {"REFERENCE_API_BROKER_URL": "amqp://user:hush@127.0.0.1:1/"}
+    with (
+        pytest.raises(BrokerUnusableError, match=r"RabbitMQ at 127.0.0.1:1 cannot be used: .*failed") as told,
+        broker(environ, tmp_path, install=nothing_to_install),
+    ):
+        pass
+    assert "hush" not in str(told.value)
 
 
 def test_none_is_used_if_that_is_asked_for(tmp_path: Path) -> None:
@@ -176,6 +191,35 @@ def test_a_broker_on_this_machine_is_used(rabbitmq: RabbitNode, tmp_path: Path) 
     with broker({}, tmp_path, local_url=rabbitmq.url, install=nothing_to_install) as found:
         assert found.url == rabbitmq.url
         assert str(rabbitmq.port) in found.told
+
+
+def test_a_broker_on_this_machine_that_serves_nobody_is_left_as_it_was(rabbitmq: RabbitNode, tmp_path: Path) -> None:
+    url, topic = add_vhost(rabbitmq, "lent"), unique_topic()
+    for _ in range(2):
+        with broker({}, tmp_path, simulated=[topic], local_url=url, install=nothing_to_install) as found:
+            assert found.url == url
+            asyncio.run(declared(url, topic))
+    listed = rabbitmq.control("list_queues", "--quiet", "--no-table-headers", "-p", "lent", "name")
+    assert listed.split() == []
+
+
+def test_nothing_simulated_is_put_where_others_would_take_it_for_the_truth(
+    rabbitmq: RabbitNode, tmp_path: Path
+) -> None:
+    url, topic = add_vhost(rabbitmq, "serving"), unique_topic()
+    asyncio.run(declared(url, topic))
+    with broker({}, tmp_path, simulated=[topic], local_url=url, install=nothing_to_install) as found:
+        assert found.url is None
+    with broker({}, tmp_path, local_url=url, install=nothing_to_install) as found:
+        assert found.url == url
+    listed = rabbitmq.control("list_queues", "--quiet", "--no-table-headers", "-p", "serving", "name")
+    assert topic.stream in listed.split()
+
+
+async def declared(url: str, topic: Topic) -> None:
+    async with BrokerTransport(url, name="test").session("test") as session:
+        await session.declare([topic])
+        await session.declare_tokens([topic])
 
 
 def test_a_broker_that_does_not_let_us_in_is_not_used(rabbitmq: RabbitNode, tmp_path: Path) -> None:
@@ -273,8 +317,15 @@ def test_an_inventory_without_a_site_is_refused_in_a_sentence(named: str, projec
 def test_a_port_in_use_is_told_in_a_sentence(variable: str, project: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        with pytest.raises(PlanError, match=f"port {port} of 127.0.0.1 cannot be used.*{variable} names another"):
+        with pytest.raises(PlanError, match=f"port {port} of 127.0.0.1 cannot be used.*{variable} or .*names another"):
             planned({**FREE_PORTS, variable: port}, tmp_path / "sample")
+
+
+def test_one_port_for_both_services_is_told_in_a_sentence(project: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    with pytest.raises(PlanError, match=f"both services cannot have port {port}"):
+        planned(dict.fromkeys(FREE_PORTS, port), tmp_path / "sample")
 
 
 # Processes
@@ -315,7 +366,7 @@ def test_a_process_is_asked_to_end_and_has_ended_afterwards(tmp_path: Path) -> N
 class Run:
     """`python -m deploy.local` as a user has it."""
 
-    def __init__(self, tmp_path: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, tmp_path: Path, environ: Mapping[str, str], terminal: int | None) -> None:
         self.temporary = tmp_path / "tmp"
         self.temporary.mkdir()
         self.output = tmp_path / "output"
@@ -324,7 +375,7 @@ class Run:
                 [sys.executable, "-m", "deploy.local"],
                 cwd=ROOT,
                 env={**os.environ, "TMPDIR": str(self.temporary), **FREE_PORTS, **environ},
-                stdout=output,
+                stdout=output if terminal is None else terminal,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -372,8 +423,8 @@ def alive(pid: int) -> bool:
 def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     started: list[Run] = []
 
-    def start(**environ: str) -> Run:
-        started.append(Run(tmp_path, environ))
+    def start(*, terminal: int | None = None, **environ: str) -> Run:
+        started.append(Run(tmp_path, environ, terminal))
         return started[-1]
 
     yield start
@@ -434,6 +485,19 @@ def test_it_can_be_stopped_before_it_is_ready(run: Callable[..., Run]) -> None:
     children = local.children()
     assert local.end(signal.SIGINT) == 0
     assert local.nothing_is_left(children), local.told
+
+
+def test_a_terminal_that_is_closed_ends_it(tmp_path: Path, run: Callable[..., Run]) -> None:
+    terminal, inside = pty.openpty()
+    with os.fdopen(terminal, "rb", buffering=0) as seen:
+        local = run(BROKER="embedded", terminal=inside)
+        os.close(inside)
+        told = b""
+        while b"Ctrl-C stops everything" not in told:
+            told += seen.read(1000)
+        children = local.children()
+    assert local.process.wait(20) == 0
+    assert local.nothing_is_left(children)
 
 
 def test_wrong_settings_are_one_line(run: Callable[..., Run]) -> None:

@@ -1,10 +1,15 @@
 """Every error has one shape."""
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
+from api_service.app import create_app
 from api_service.http.problems import MAX_LINE_BYTES, MAX_TARGET_LENGTH, problem_details
+from api_service.settings import Settings
+from shared.embedded import EmbeddedTransport
+from shared.serving import SERVER_OPTIONS
 from tests.component.serving import AiohttpClient
 
 
@@ -33,11 +38,25 @@ async def test_an_error_of_the_framework_has_the_same_shape(aiohttp_client: Aioh
     assert body == {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": "Not yours"}
 
 
-async def test_a_target_that_is_too_long_is_a_problem_of_ours(aiohttp_client: AiohttpClient) -> None:
-    app = web.Application(middlewares=[problem_details])
+@pytest.mark.parametrize("target", ["/sites/" + "x" * MAX_TARGET_LENGTH, "/" * 200_000, "/a" * 100_000])
+async def test_a_target_that_is_too_long_is_a_problem_and_never_reaches_the_router(
+    aiohttp_client: AiohttpClient, target: str
+) -> None:
+    app = create_app(Settings(), transport=EmbeddedTransport(), contexts=())
     server = TestServer(app)
     await server.start_server(max_line_size=MAX_LINE_BYTES)
     client = await aiohttp_client(server)
-    response = await client.get("/" + "x" * MAX_TARGET_LENGTH)
+    response = await client.get(target)
     assert response.status == 414
     assert str(MAX_TARGET_LENGTH) in (await response.json(content_type="application/problem+json"))["detail"]
+    assert (await client.get("/sites?pretty=" + "x" * (MAX_TARGET_LENGTH - len("/sites?pretty=")))).status == 200
+
+
+async def test_a_body_that_nobody_reads_is_not_inflated(aiohttp_client: AiohttpClient) -> None:
+    server = TestServer(web.Application(middlewares=[problem_details]))
+    await server.start_server(**SERVER_OPTIONS)
+    client = await aiohttp_client(server)
+    with capture_logs() as logs:
+        response = await client.post("/", data=b"not gzip", headers={"Content-Encoding": "gzip"})
+    assert response.status == 404
+    assert logs == []

@@ -6,7 +6,7 @@ import pytest
 
 from tests.component.serving import AiohttpClient, Service, serving
 from tests.component.test_inventory_resources import rels
-from tests.inventories import NOW, booked, cluster, inventory, node_document, polled, site
+from tests.inventories import booked, cluster, inventory, node_document, polled, site
 
 
 @pytest.fixture
@@ -119,11 +119,11 @@ async def test_a_nodes_own_fields_cannot_pass_for_its_state(service: Service) ->
     [
         ("site=uc", "site", "did you mean site_id?"),
         ("gpus=true", "gpus", "did you mean gpu?"),
-        ("zzzzzzz=1", "zzzzzzz", "no such parameter"),
+        ("zzzzzzz=1", "zzzzzzz", "there are arch, availability, cluster_id, end, gpu,"),
         ("gpu=maybe", "gpu", "true or false"),
         ("gpu=", "gpu", "true or false"),
         ("site_id=", "site_id", "at least 1 character"),
-        ("site_id=uc,", "site_id", "at least 1 character"),
+        ("site_id=uc,,tacc", "site_id", "value 2: String should have at least 1 character"),
         ("min_ram=-1", "min_ram", "greater than or equal to 0"),
         ("min_ram=lots", "min_ram", "integer"),
         ("min_ram=1_000", "min_ram", "integer"),
@@ -177,4 +177,3 @@ async def test_pages_of_a_search_keep_its_filters(service: Service) -> None:
         seen += [item["uid"] for item in body["items"]]
         href = rels(body).get("next")
     assert seen == ["b", "c", "d"]
-    assert service.clock.now == NOW

@@ -10,7 +10,8 @@ from deploy.local.openstack.cloud import SimulatedCloud
 from deploy.local.rabbitmq import RabbitNode
 from tests.e2e import oddities
 from tests.e2e.cloud import SimulatedTestCloud
-from tests.e2e.world import World, add_vhost
+from tests.e2e.world import World
+from tests.rabbitmq import add_vhost
 from tests.repositories import GitRepository
 
 NUMBERS = count()

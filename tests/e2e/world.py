@@ -14,7 +14,6 @@ from typing import Any, Self
 
 from aiohttp import ClientSession, ClientTimeout
 
-from deploy.local.rabbitmq import RabbitNode
 from tests.e2e.cloud import Cloud
 from tests.eventually import until_answered
 from tests.repositories import GitRepository
@@ -174,17 +173,6 @@ class World:
             cloud = "kvm"
             {sites}
         """
-
-
-def add_vhost(node: RabbitNode, name: str) -> str:
-    """A part of the broker where no other test's queues are; returns its URL."""
-    user, everything = '<<"guest">>', '<<".*">>'
-    node.control(
-        "eval",
-        f'rabbit_vhost:add(<<"{name}">>, {user}), rabbit_auth_backend_internal:set_permissions('
-        f'{user}, <<"{name}">>, {everything}, {everything}, {everything}, {user}).',
-    )
-    return f"amqp://guest:guest@127.0.0.1:{node.port}/{name}"
 
 
 def _free_port() -> int:

@@ -19,8 +19,9 @@ from tests.e2e.test_pair import (
     test_no_secret_and_nobodys_name_is_in_any_log_or_answer,
     test_the_two_replicas_of_the_sync_service_share_the_sites_and_one_takes_over_from_the_other,
 )
-from tests.e2e.world import World, add_vhost
+from tests.e2e.world import World
 from tests.openstack.real_cloud import RealTestCloud
+from tests.rabbitmq import add_vhost
 from tests.repositories import GitRepository
 
 __all__ = [

@@ -288,6 +288,7 @@ def test_a_wrong_flag_is_named_with_the_key_even_if_the_environment_is_right(
         (["-phush"], "command line"),
         (["--debug=hush"], "argument --debug"),
         (["--config"], "argument --config"),
+        (["--config", ""], "--config"),
         (["--conf", "hush"], "--conf"),
     ],
 )

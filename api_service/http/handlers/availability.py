@@ -30,7 +30,7 @@ async def get_node_availability(request: web.Request) -> web.Response:
     bodies, ids, now = bodies_of(request), ids_of(request), request.app[keys.CLOCK]()
     node = bodies.inventory.node(**ids)
     site = _synced(request, node.site_id)
-    known = site.snapshot.nodes.get(node.uid)
+    known = request.app[keys.AVAILABILITY].node(node.site_id, node.uid)
     if known is None:
         raise NotListedError(f"the Blazar of site {node.site_id} does not list node {node.uid}: it is unknown")
     return json_response(

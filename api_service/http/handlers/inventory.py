@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from api_service.http.openapi import documented
-from api_service.http.representation import bodies_of, json_response
+from api_service.http.representation import Bodies, bodies_of, json_response
 from api_service.http.requests import ids_of, query_as
 from api_service.http.schemas import ClusterBody, FlavorBody, NodeBody, Page, PageQuery, RootBody, SiteBody
 
@@ -20,7 +20,7 @@ async def get_root(request: web.Request) -> web.Response:
 async def list_sites(request: web.Request) -> web.Response:
     """All sites."""
     bodies = bodies_of(request)
-    return _collection(request, "sites", "root", bodies.inventory.sites, bodies.site)
+    return _collection(request, bodies, bodies.inventory.sites, bodies.site, name="sites", parent="root")
 
 
 @documented(returns=SiteBody, tag="inventory")
@@ -35,7 +35,7 @@ async def list_clusters(request: web.Request) -> web.Response:
     """All clusters of a site."""
     bodies = bodies_of(request)
     site = bodies.inventory.site(**ids_of(request))
-    return _collection(request, "clusters", "site", site.clusters, bodies.cluster)
+    return _collection(request, bodies, site.clusters, bodies.cluster, name="clusters", parent="site")
 
 
 @documented(returns=ClusterBody, tag="inventory")
@@ -50,7 +50,7 @@ async def list_nodes(request: web.Request) -> web.Response:
     """All nodes of a cluster; without a query all of them, up to 5000."""
     bodies = bodies_of(request)
     cluster = bodies.inventory.cluster(**ids_of(request))
-    return _collection(request, "nodes", "cluster", cluster.nodes, bodies.node)
+    return _collection(request, bodies, cluster.nodes, bodies.node, name="nodes", parent="cluster")
 
 
 @documented(returns=NodeBody, tag="inventory")
@@ -65,7 +65,7 @@ async def list_flavors(request: web.Request) -> web.Response:
     """All flavors of a site."""
     bodies = bodies_of(request)
     site = bodies.inventory.site(**ids_of(request))
-    return _collection(request, "flavors", "site", site.flavors, bodies.flavor)
+    return _collection(request, bodies, site.flavors, bodies.flavor, name="flavors", parent="site")
 
 
 @documented(returns=FlavorBody, tag="inventory")
@@ -76,9 +76,15 @@ async def get_flavor(request: web.Request) -> web.Response:
 
 
 def _collection[R](
-    request: web.Request, name: str, parent: str, members: Mapping[str, R], body_of: Callable[[R], bytes]
+    request: web.Request,
+    bodies: Bodies,
+    members: Mapping[str, R],
+    body_of: Callable[[R], bytes],
+    *,
+    name: str,
+    parent: str,
 ) -> web.Response:
-    bodies, query = bodies_of(request), query_as(PageQuery, request)
+    query = query_as(PageQuery, request)
     # A folder that is not there has no version to link to.
     version = bodies.inventory.version if members else None
     links = bodies.links.collection(name, parent, version, **ids_of(request))
