@@ -18,7 +18,7 @@ from api_service.domain.inventory import (
     Site,
 )
 from api_service.http.links import LinkList, Links, with_pages
-from api_service.http.schemas import PageQuery
+from api_service.http.queries import PageQuery
 
 OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 DEFAULT_QUEUES: Final = ("admin", "default")

@@ -57,6 +57,7 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 OTHERS: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("metrics", "/metrics", operations.get_metrics),
     ("openapi", "/openapi.json", operations.get_openapi),
+    ("asyncapi", "/asyncapi.json", operations.get_asyncapi),
     ("docs", "/docs", operations.get_docs),
     ("docs.asset", "/docs/assets/{name}", operations.get_docs_asset),
 )

@@ -1,137 +1,13 @@
-"""What requests ask and answers hold; the OpenAPI document is made of these models."""
+"""What answers hold; the OpenAPI document is made of these models."""
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from datetime import datetime
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
+from api_service.http import examples
 from shared.availability import AvailabilityState
-
-MAX_PAGE: Final = 5000
-MAX_VALUES: Final = 200
-"""Values of one filter in one request."""
-
-_INSTANT: Final = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)"
-    r"(?:[Zz]|(?P<sign>[-+ ])(?P<offset>(?:[01]\d|2[0-3]):[0-5]\d))?)?",
-    re.ASCII,
-)
-
-
-def instant(text: object) -> datetime:
-    """The moment that a client wrote, in UTC.
-
-    RFC 3339; without an offset, or without a time of day, it is read as UTC, and a `+` that became a space on
-    its way through a form is understood.
-
-    Raises:
-        ValueError: it is anything else, or lies outside the years 1 to 9999.
-    """
-    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise ValueError("must be an RFC 3339 date and time such as 2026-11-22T08:00:00Z")
-    zone = "+00:00" if found["offset"] is None else f"{found['sign'].replace(' ', '+')}{found['offset']}"
-    # Nine digits of a second are allowed; datetime keeps six.
-    clock = re.sub(r"(\.\d{6})\d+$", r"\1", found["time"] or "00:00")
-    try:
-        return datetime.fromisoformat(f"{found['date']}T{clock}{zone}").astimezone(UTC)
-    except OverflowError:
-        raise ValueError("lies outside the years 1 to 9999") from None
-
-
-def _flag(text: object) -> bool:
-    match text:
-        case str() if text.lower() in {"true", "false"}:
-            return text.lower() == "true"
-        case _:
-            raise ValueError("must be true or false")
-
-
-def _word(text: object) -> object:
-    if isinstance(text, str) and re.search(r"[,\x00-\x1f\x7f]", text):
-        raise ValueError("must not hold a comma or a control character")
-    return text
-
-
-def _whole(text: object) -> object:
-    if isinstance(text, str) and not re.fullmatch(r"-?\d+", text, re.ASCII):
-        raise ValueError("must be an integer")
-    return text
-
-
-Instant = Annotated[
-    datetime,
-    BeforeValidator(instant),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
-Word = Annotated[
-    str,
-    Field(min_length=1, max_length=300),
-    BeforeValidator(_word),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[^,\x00-\x1f\x7f]+$"}),
-]
-Whole = BeforeValidator(_whole)
-"""For integers: of what Python reads as one, only what a client would write."""
-Words = Annotated[list[Word], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})]
-
-
-class Query(BaseModel):
-    """Base of query strings. Old guides send parameters that nobody knows: most paths ignore them."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class PageQuery(Query):
-    """Which part of a collection; without it, everything up to 5000 items."""
-
-    offset: Annotated[int, Whole] = Field(default=0, ge=0, le=2**53, description="How many items to pass over.")
-    limit: Annotated[int, Whole] = Field(
-        default=MAX_PAGE, ge=1, le=MAX_PAGE, description="How many items to answer at most."
-    )
-
-
-class SearchQuery(PageQuery):
-    """Filters of a search; a repeated parameter means any of its values."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    site_id: Words | None = Field(default=None, description="Sites, repeated or separated by commas.")
-    cluster_id: Words | None = Field(default=None, description="Clusters, likewise.")
-    node_type: Words | None = Field(default=None, description="Node types, likewise.")
-    arch: Words | None = Field(
-        default=None, description="`architecture.platform_type`, likewise.", examples=[["x86_64"]]
-    )
-    gpu: Annotated[list[Flag], Field(max_length=MAX_VALUES)] | None = Field(
-        default=None, description="`gpu.gpu`; absent means false."
-    )
-    infiniband: Annotated[list[Flag], Field(max_length=MAX_VALUES)] | None = Field(
-        default=None, description="`infiniband`; absent means false."
-    )
-    min_ram: Annotated[list[Annotated[int, Field(ge=0, le=2**63 - 1), Whole]], Field(max_length=MAX_VALUES)] | None = (
-        Field(default=None, description="Bytes of `main_memory.ram_size`, at least.")
-    )
-    availability: (
-        Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
-    ) = Field(default=None, description="States, repeated or separated by commas; as of now.")
-    start: Instant | None = Field(
-        default=None,
-        description="Start of a window in which a node must be reservable throughout; needs `end`.",
-        examples=["2030-01-01T08:00:00Z"],
-    )
-    end: Instant | None = Field(
-        default=None, description="End of that window, excluded; needs `start`.", examples=["2030-01-04T08:00:00Z"]
-    )
-
-
-class FlavorAvailabilityQuery(Query):
-    """The window of a flavor's capacity; by default the 30 days from now."""
-
-    start_date: Instant | None = Field(default=None, description="By default now.")
-    end_date: Instant | None = Field(default=None, description="Excluded; by default 30 days after the start.")
 
 
 class Link(BaseModel):
@@ -153,6 +29,8 @@ class Resource(BaseModel):
 class RootBody(Resource):
     """The testbed."""
 
+    model_config = examples.ROOT
+
     timestamp: str | None = Field(description="When that commit was made, in epoch seconds.", examples=["1795334400"])
 
 
@@ -165,9 +43,13 @@ class InventoryBody(Resource):
 class SiteBody(InventoryBody):
     """A site."""
 
+    model_config = examples.SITE
+
 
 class ClusterBody(InventoryBody):
     """A cluster."""
+
+    model_config = examples.CLUSTER
 
     queues: Any = Field(
         description="As in the file; by default `admin` and `default`.", examples=[["admin", "default"]]
@@ -177,13 +59,19 @@ class ClusterBody(InventoryBody):
 class NodeBody(InventoryBody):
     """A bare-metal node."""
 
+    model_config = examples.NODE
+
 
 class FlavorBody(InventoryBody):
     """The size of a virtual machine."""
 
+    model_config = examples.FLAVOR
+
 
 class VersionBody(BaseModel):
     """A commit."""
+
+    model_config = examples.VERSION
 
     uid: str = Field(description="The full sha.", pattern="^[0-9a-f]{40}$")
     message: str = Field(description="The subject line.")
@@ -220,6 +108,8 @@ class ReservationBody(BaseModel):
 class NodeAvailabilityBody(BaseModel):
     """A node's state and its bookings to come."""
 
+    model_config = examples.NODE_AVAILABILITY
+
     node_id: str
     cluster_id: str
     site_id: str
@@ -236,6 +126,8 @@ class NodeAvailabilityBody(BaseModel):
 
 class SiteAvailabilityBody(BaseModel):
     """How current a site's data is, and its nodes by state."""
+
+    model_config = examples.SITE_AVAILABILITY
 
     site_id: str
     last_synced: datetime
@@ -257,6 +149,8 @@ class FlavorSegmentBody(BaseModel):
 class FlavorAvailabilityBody(BaseModel):
     """A flavor's capacity over time."""
 
+    model_config = examples.FLAVOR_AVAILABILITY
+
     flavor_id: str
     site_id: str
     last_updated: datetime
@@ -268,6 +162,8 @@ class FlavorAvailabilityBody(BaseModel):
 class SearchItemBody(NodeBody):
     """A node that fits, and its state."""
 
+    model_config = examples.SEARCH_ITEM
+
     site_id: str
     cluster_id: str
     availability: AvailabilityState
@@ -278,6 +174,8 @@ class SearchItemBody(NodeBody):
 
 class HealthBody(BaseModel):
     """Good, or why not."""
+
+    model_config = examples.HEALTH
 
     status: Literal["ok", "failing"]
     reasons: list[str]
@@ -307,10 +205,12 @@ class ParameterProblem(BaseModel):
 class ProblemBody(BaseModel):
     """An error, as RFC 9457 has it."""
 
-    type: str = Field(examples=["about:blank"])
-    title: str = Field(examples=["Not Found"])
+    model_config = examples.PROBLEM
+
+    type: str
+    title: str
     status: int = Field(ge=400, le=599)
-    detail: str = Field(examples=["there is no site 'nowhere'"])
+    detail: str = Field(description="A sentence.")
     errors: list[ParameterProblem] | None = Field(default=None, description="Each bad parameter.")
 
     def to_json(self) -> Mapping[str, Any]:

@@ -67,6 +67,7 @@ async def test_the_root_tells_the_commit_and_its_time_and_links_to_all_there_is(
         "search": "/nodes/search",
         "docs": "/docs",
         "openapi": "/openapi.json",
+        "asyncapi": "/asyncapi.json",
         "status": "/status",
     }
 

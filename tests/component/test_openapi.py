@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api_service.app import create_app
@@ -42,6 +43,16 @@ async def test_every_json_resource_is_documented_once(document: Any) -> None:
         assert named == {part.strip("{}") for part in path.split("/") if part.startswith("{")}, path
 
 
+async def test_every_model_of_an_answer_has_an_example_that_is_one(document: Any) -> None:
+    models = document["components"]["schemas"]
+    bodies = {name: model for name, model in models.items() if name.endswith("Body")}
+    for model in bodies.values():
+        for each in model.get("examples", ()):
+            OAS31Validator({**document, **model}).validate(each)
+    without = {name for name, model in bodies.items() if not model.get("examples")}
+    assert without == {"AllVersionsBody", "FlavorSegmentBody", "ReservationBody", "StatusBody"}
+
+
 async def test_operations_have_ids_of_their_own(document: Any) -> None:
     ids = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
     assert len(ids) == len(set(ids))
@@ -75,7 +86,7 @@ async def test_only_the_pages_own_files_are_served(service: Service) -> None:
         assert (await service.get(f"/docs/assets/{name}")).status == 404
 
 
-@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/docs/assets/init.js"])
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/asyncapi.json", "/docs/assets/init.js"])
 async def test_documents_answer_with_a_slash_too(path: str, service: Service) -> None:
     bare, slashed = await service.get(path), await service.get(f"{path}/")
     assert bare.status == slashed.status == 200

@@ -11,14 +11,10 @@ from api_service.domain.availability_map import ObservedFlavors, ObservedSite, c
 from api_service.domain.node_query import match_of
 from api_service.http.openapi import documented
 from api_service.http.problems import NotListedError, NotSyncedError, NotSyncedYetError
+from api_service.http.queries import FlavorAvailabilityQuery
 from api_service.http.representation import bodies_of, dumps, json_response
 from api_service.http.requests import future_window, ids_of, query_as
-from api_service.http.schemas import (
-    FlavorAvailabilityBody,
-    FlavorAvailabilityQuery,
-    NodeAvailabilityBody,
-    SiteAvailabilityBody,
-)
+from api_service.http.schemas import FlavorAvailabilityBody, NodeAvailabilityBody, SiteAvailabilityBody
 from shared.availability import AvailabilityState, Interval
 
 DEFAULT_WINDOW: Final = timedelta(days=30)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from api_service.http.openapi import documented
+from api_service.http.queries import PageQuery
 from api_service.http.representation import Bodies, bodies_of, json_response
 from api_service.http.requests import ids_of, query_as
-from api_service.http.schemas import ClusterBody, FlavorBody, NodeBody, Page, PageQuery, RootBody, SiteBody
+from api_service.http.schemas import ClusterBody, FlavorBody, NodeBody, Page, RootBody, SiteBody
 
 
 @documented(returns=RootBody, tag="inventory")

@@ -10,6 +10,7 @@ from api_service import keys
 from api_service.http.openapi import OPENAPI, documented
 from api_service.http.schemas import HealthBody, StatusBody
 from shared import probes
+from shared.asyncapi import rendered
 
 ASSETS: Final = Path(__file__).parent.parent / "static" / "docs"
 ASSET_TYPES: Final = {
@@ -53,6 +54,11 @@ async def get_openapi(request: web.Request) -> web.Response:
     return web.Response(body=request.app[OPENAPI], content_type="application/json")
 
 
+async def get_asyncapi(_request: web.Request) -> web.Response:
+    """The contract of the availability log, for whoever wants to read that instead, as AsyncAPI 3."""
+    return web.Response(body=_asyncapi(), content_type="application/json")
+
+
 async def get_docs(request: web.Request) -> web.Response:
     """The contract as a page, with all it needs served from here."""
     root = request.app[keys.SETTINGS].server.root_path
@@ -67,6 +73,11 @@ async def get_docs_asset(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     headers = {"Cache-Control": "public, max-age=86400"}
     return web.Response(body=_asset(name), content_type=ASSET_TYPES[name], headers=headers)
+
+
+@cache
+def _asyncapi() -> bytes:
+    return rendered()
 
 
 @cache

@@ -8,9 +8,10 @@ from api_service import keys
 from api_service.domain.node_query import Match, NodeQuery, search
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
+from api_service.http.queries import SearchQuery
 from api_service.http.representation import bodies_of, dumps, json_response
 from api_service.http.requests import future_window, query_as
-from api_service.http.schemas import Page, SearchItemBody, SearchQuery
+from api_service.http.schemas import Page, SearchItemBody
 from shared.availability import Interval
 
 

@@ -10,9 +10,10 @@ from api_service.domain import history
 from api_service.domain.history import Version
 from api_service.domain.inventory import Inventory
 from api_service.http.openapi import documented
+from api_service.http.queries import PageQuery
 from api_service.http.representation import Bodies, bodies_of, dumps, json_response
 from api_service.http.requests import ids_of, query_as, route_name
-from api_service.http.schemas import AllVersionsBody, Page, PageQuery, VersionBody
+from api_service.http.schemas import AllVersionsBody, Page, VersionBody
 
 type Ids = Mapping[str, str]
 

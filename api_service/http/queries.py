@@ -1,0 +1,133 @@
+"""What requests ask; the OpenAPI document is made of these models."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from shared.availability import AvailabilityState
+
+MAX_PAGE: Final = 5000
+MAX_VALUES: Final = 200
+"""Values of one filter in one request."""
+
+_INSTANT: Final = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)"
+    r"(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)"
+    r"(?:[Zz]|(?P<sign>[-+ ])(?P<offset>(?:[01]\d|2[0-3]):[0-5]\d))?)?",
+    re.ASCII,
+)
+
+
+def instant(text: object) -> datetime:
+    """The moment that a client wrote, in UTC.
+
+    RFC 3339; without an offset, or without a time of day, it is read as UTC, and a `+` that became a space on
+    its way through a form is understood.
+
+    Raises:
+        ValueError: it is anything else, or lies outside the years 1 to 9999.
+    """
+    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError("must be an RFC 3339 date and time such as 2026-11-22T08:00:00Z")
+    zone = "+00:00" if found["offset"] is None else f"{found['sign'].replace(' ', '+')}{found['offset']}"
+    # Nine digits of a second are allowed; datetime keeps six.
+    clock = re.sub(r"(\.\d{6})\d+$", r"\1", found["time"] or "00:00")
+    try:
+        return datetime.fromisoformat(f"{found['date']}T{clock}{zone}").astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
+
+
+def _flag(text: object) -> bool:
+    match text:
+        case str() if text.lower() in {"true", "false"}:
+            return text.lower() == "true"
+        case _:
+            raise ValueError("must be true or false")
+
+
+def _word(text: object) -> object:
+    if isinstance(text, str) and re.search(r"[,\x00-\x1f\x7f]", text):
+        raise ValueError("must not hold a comma or a control character")
+    return text
+
+
+def _whole(text: object) -> object:
+    if isinstance(text, str) and not re.fullmatch(r"-?\d+", text, re.ASCII):
+        raise ValueError("must be an integer")
+    return text
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(instant),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
+Word = Annotated[
+    str,
+    Field(min_length=1, max_length=300),
+    BeforeValidator(_word),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[^,\x00-\x1f\x7f]+$"}),
+]
+Whole = BeforeValidator(_whole)
+"""For integers: of what Python reads as one, only what a client would write."""
+Words = Annotated[list[Word], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})]
+
+
+class Query(BaseModel):
+    """Base of query strings. Old guides send parameters that nobody knows: most paths ignore them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class PageQuery(Query):
+    """Which part of a collection; without it, everything up to 5000 items."""
+
+    offset: Annotated[int, Whole] = Field(default=0, ge=0, le=2**53, description="How many items to pass over.")
+    limit: Annotated[int, Whole] = Field(
+        default=MAX_PAGE, ge=1, le=MAX_PAGE, description="How many items to answer at most."
+    )
+
+
+class SearchQuery(PageQuery):
+    """Filters of a search; a repeated parameter means any of its values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    site_id: Words | None = Field(default=None, description="Sites, repeated or separated by commas.")
+    cluster_id: Words | None = Field(default=None, description="Clusters, likewise.")
+    node_type: Words | None = Field(default=None, description="Node types, likewise.")
+    arch: Words | None = Field(
+        default=None, description="`architecture.platform_type`, likewise.", examples=[["x86_64"]]
+    )
+    gpu: Annotated[list[Flag], Field(max_length=MAX_VALUES)] | None = Field(
+        default=None, description="`gpu.gpu`; absent means false."
+    )
+    infiniband: Annotated[list[Flag], Field(max_length=MAX_VALUES)] | None = Field(
+        default=None, description="`infiniband`; absent means false."
+    )
+    min_ram: Annotated[list[Annotated[int, Field(ge=0, le=2**63 - 1), Whole]], Field(max_length=MAX_VALUES)] | None = (
+        Field(default=None, description="Bytes of `main_memory.ram_size`, at least.")
+    )
+    availability: (
+        Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
+    ) = Field(default=None, description="States, repeated or separated by commas; as of now.")
+    start: Instant | None = Field(
+        default=None,
+        description="Start of a window in which a node must be reservable throughout; needs `end`.",
+        examples=["2030-01-01T08:00:00Z"],
+    )
+    end: Instant | None = Field(
+        default=None, description="End of that window, excluded; needs `start`.", examples=["2030-01-04T08:00:00Z"]
+    )
+
+
+class FlavorAvailabilityQuery(Query):
+    """The window of a flavor's capacity; by default the 30 days from now."""
+
+    start_date: Instant | None = Field(default=None, description="By default now.")
+    end_date: Instant | None = Field(default=None, description="Excluded; by default 30 days after the start.")
