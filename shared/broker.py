@@ -17,7 +17,8 @@ from aio_pika.abc import AbstractConnection
 from pydantic import SecretStr
 
 from shared.amqp_decoding import tolerate_any_properties
-from shared.broker_session import BrokerSession, loss_of
+from shared.broker_losses import loss_of
+from shared.broker_session import BrokerSession
 from shared.sessions import being_cancelled
 from shared.topology import JobQueueType
 from shared.transport import SessionLostError

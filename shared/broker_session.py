@@ -1,7 +1,6 @@
 """One session with RabbitMQ: a connection, a channel, and what is declared, consumed and published over it."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Collection
 from datetime import timedelta
 from typing import Final, NoReturn, Self
@@ -9,14 +8,12 @@ from typing import Final, NoReturn, Self
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import (
-    AMQPError,
-    ChannelInvalidStateError,
     ChannelNotFoundEntity,
-    ChannelPreconditionFailed,
     DeliveryError,
     PublishError,
 )
 
+from shared.broker_losses import loss_of
 from shared.messages import Envelope
 from shared.sessions import being_cancelled
 from shared.topology import (
@@ -30,14 +27,12 @@ from shared.topology import (
     poll_arguments,
     wait_arguments,
 )
-from shared.transport import Offset, SessionClosedError, SessionLostError, TopologyError
+from shared.transport import Offset, SessionLostError
 
 STREAM_OFFSET: Final = "x-stream-offset"
 PREFETCH: Final = 1
 """For streams a matter of memory, for poll tokens of fairness: who holds one gets no second of the same topic."""
 
-MISMATCH: Final = re.compile(r"(inequivalent|invalid) arg")
-LONGEST_REASON: Final = 300
 SHORTEST_DELAY: Final = timedelta(milliseconds=1)
 
 
@@ -250,31 +245,6 @@ class BrokerSession:
         if not self._lost.done():
             self._lost.set_result(loss)
         return loss
-
-
-def loss_of(error: BaseException | None) -> SessionLostError:
-    """Our error for one of the client libraries'; the broker's URL, which some of them repeat, is left out."""
-    match error:
-        case ChannelPreconditionFailed() if MISMATCH.search(str(error)):
-            return TopologyError(str(error)[:LONGEST_REASON])
-        case None | asyncio.CancelledError() | ChannelInvalidStateError():
-            return SessionClosedError("the connection is closed")
-        case _:
-            return SessionLostError(_why(error)[:LONGEST_REASON])
-
-
-def _why(error: BaseException) -> str:
-    match error:
-        case TimeoutError():
-            return "the broker does not answer"
-        case PublishError():
-            return f"the broker could not route a message: {error}"
-        case AMQPError() if "Connection.Close" in str(error):  # instead of Connection.OpenOk
-            return "the broker opens no connection: is its virtual host there, and open to this user?"
-        case AMQPError() | OSError():
-            return f"{type(error).__name__}: {error}"
-        case _:
-            return type(error).__name__
 
 
 def _message(envelope: Envelope) -> aio_pika.Message:
