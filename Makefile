@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 CORE := 'shared/*,*/domain/*'
+CHAOS_RUNS := 300
+CHAOS_SEED := 1
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
@@ -25,6 +27,9 @@ test: environment broker ## run every test and hold its coverage to the floors
 
 test-openstack: environment ## run the end-to-end cases on a real Keystone and Blazar, installed under .cache
 	@exec $(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
+
+test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded runs from CHAOS_SEED on, resumable
+	@exec $(BIN)/python -m tests.chaos --runs $(CHAOS_RUNS) --seed $(CHAOS_SEED)
 
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
@@ -72,5 +77,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack broker format format-check lint types imports documents \
+.PHONY: help environment run check test test-openstack test-chaos broker format format-check lint types imports documents \
 	generate lock clean
