@@ -132,7 +132,7 @@ class Coordinator(ABC):
         return PollResult.PUBLISHED, Outcome(snapshot.generation, self._rhythm.poll_interval)
 
     async def _snapshot(self, turn: Turn) -> Snapshot:
-        stamp = Stamp.following(turn.follows, self._clock())
+        stamp = Stamp.following(turn.follows, self._clock(), observed_before=turn.observed_before)
         if turn.follows != self._generation:
             await self._learn(turn)
         limit = self._rhythm.timeout.total_seconds()

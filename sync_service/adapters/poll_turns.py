@@ -79,6 +79,10 @@ class _Turn:
         self._head = head
         self._publisher = publisher
 
+    @property
+    def observed_before(self) -> datetime | None:
+        return self._head.newest.observed_at if self._head.newest else None
+
     async def newest(self) -> Snapshot | None:
         return await self._head.snapshot()
 

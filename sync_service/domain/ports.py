@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -84,6 +84,11 @@ class Turn(Protocol):
     @property
     def follows(self) -> int | None:
         """The newest generation published when the turn began; None if there was none."""
+        ...
+
+    @property
+    def observed_before(self) -> datetime | None:
+        """When the newest snapshot was observed; None if there is none."""
         ...
 
     async def newest(self) -> Snapshot | None:

@@ -102,10 +102,12 @@ class FakeTurn:
         *,
         lost: bool = False,
         newest: Snapshot | None = None,
+        observed_before: datetime | None = None,
     ) -> None:
         self.topic = topic
         self.follows = newest.generation if newest else follows
         self.newest_snapshot = newest
+        self.observed_before = newest.observed_at if newest else observed_before
         self.published: list[Snapshot] = []
         self.lost = lost
 
@@ -172,9 +174,10 @@ class TestAGoodPoll:
 
     async def test_it_never_goes_back_behind_what_it_follows(self) -> None:
         bench = Bench("a")
-        await bench.poll(follows=NOON_MS + 3_600_000, after=0)
-        assert bench.published[0].generation == NOON_MS + 3_600_001
-        assert bench.published[0].observed_at == NOON + timedelta(hours=1)
+        turn = FakeTurn(follows=NOON_MS + 3_600_000, observed_before=NOON + timedelta(hours=1))
+        await bench.coordinator.poll(turn)
+        assert turn.published[0].generation == NOON_MS + 3_600_001
+        assert turn.published[0].observed_at == NOON + timedelta(hours=1)
 
     async def test_it_counts_what_it_read_and_how_long_that_took(self) -> None:
         bench = Bench("a", "b", "c")
