@@ -31,6 +31,9 @@ test-openstack: environment ## run the end-to-end cases on a real Keystone and B
 test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded runs from CHAOS_SEED on, resumable
 	@exec $(BIN)/python -m tests.chaos --runs $(CHAOS_RUNS) --seed $(CHAOS_SEED)
 
+test-failover: environment broker ## how long a site goes unpolled when a replica or the broker is gone, as a table
+	@exec $(BIN)/python -m tests.chaos.failover
+
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
 
@@ -77,5 +80,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack test-chaos broker format format-check lint types imports documents \
+.PHONY: help environment run check test test-openstack test-chaos test-failover broker format format-check lint types imports documents \
 	generate lock clean

@@ -34,8 +34,9 @@ def is_late(snapshot: Snapshot, current: int | None) -> bool:
     """Whether `snapshot` must not replace the one of generation `current`."""
     if current is None:
         return False
-    # A poller that began before `current` was published may carry an older truth, whatever its clock says.
-    return snapshot.generation <= current or (snapshot.follows is not None and snapshot.follows < current)
+    # A poller that began before `current` was published may carry an older truth, whatever its clock says. One that
+    # knew of nothing (its stream was empty, or it could not be read) may be such a poller too.
+    return snapshot.generation <= current or snapshot.follows is None or snapshot.follows < current
 
 
 class AvailabilityMap:

@@ -69,12 +69,12 @@ async def freeze_api(world: World) -> None:
     await _frozen(world, world.random.choice(world.apis))
 
 
-async def restart_broker(world: World) -> None:
+async def restart_broker(world: World, *, rest: float = FIRST_STREAM_SECONDS) -> None:
     async with world.broker:
         await asyncio.to_thread(world.node.kill)
         await _while(world, 0, 2)
         await restarted(world.node)
-        await asyncio.sleep(FIRST_STREAM_SECONDS)
+        await asyncio.sleep(rest)
 
 
 async def wipe_broker(world: World) -> None:

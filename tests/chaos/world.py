@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,9 @@ INTERVAL = 1.0
 HOSTS_INTERVAL = 3.0
 APIS, SYNCS = 3, 2
 STOP_SECONDS = 15
+LEASH = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+"""Nothing outlives a run that is killed itself."""
+
 CHANGE_SECONDS = 0.12
 
 
@@ -60,7 +64,7 @@ class Replica:
         self.starts += 1
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module or self.module, *self.arguments],
+                [*LEASH, sys.executable, "-m", module or self.module, *self.arguments],
                 cwd=PROJECT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
