@@ -5,7 +5,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shared.topology import Topic
-from sync_service.domain.ports import PollResult
+from sync_service.domain.ports import PollResult, TroubleKind
 
 POLL_SECONDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 """A host list of 313 hosts takes Blazar 7 s; a stopped manager is told after 60 s; polls are given up after 120 s."""
@@ -18,6 +18,9 @@ class PollMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._polls = Counter("reference_sync_polls", "Polls that ended.", [*LABELS, "result"], registry=registry)
+        self._troubles = Counter(
+            "reference_sync_troubles", "Polls that published nothing, by why.", [*LABELS, "kind"], registry=registry
+        )
         self._seconds = Histogram(
             "reference_sync_poll_seconds", "How long a poll took.", LABELS, registry=registry, buckets=POLL_SECONDS
         )
@@ -32,6 +35,10 @@ class PollMetrics:
         """As `PollObserver.poll_ended`."""
         self._polls.labels(topic.subject, topic.site_id, result).inc()
         self._seconds.labels(topic.subject, topic.site_id).observe(seconds)
+
+    def troubled(self, topic: Topic, kind: TroubleKind) -> None:
+        """As `PollObserver.troubled`."""
+        self._troubles.labels(topic.subject, topic.site_id, kind).inc()
 
     def records_read(self, topic: Topic, listed: int, unreadable: int) -> None:
         """As `PollObserver.records_read`."""

@@ -60,6 +60,7 @@ class SyncProbed:
             "last_success": last,
             "age_seconds": (now - last).total_seconds() if last else None,
             "trouble": condition.trouble,
+            "trouble_kind": condition.kind,
         }
 
 

@@ -17,7 +17,7 @@ from shared.logs import LogFormat, configure_logging
 from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
 from sync_service.adapters.clouds import Cloud
 from sync_service.domain.judgement import Allocation, Host
-from sync_service.domain.ports import NotPublishedError, SourceError
+from sync_service.domain.ports import NotPublishedError, SourceError, TroubleKind
 from tests.blazar_cases import (
     SHORT,
     TIMEOUT,
@@ -94,8 +94,9 @@ class TestReading(ReadingCases):
 
     async def test_a_body_that_is_too_large_is_a_failure(self, cloud: CloudUnderTest) -> None:
         source = BlazarSite("uc", timeout=TIMEOUT, max_answer_bytes=500)
-        with pytest.raises(SourceError, match="an answer of more than 500 bytes"):
+        with pytest.raises(SourceError, match="an answer of more than 500 bytes") as failure:
             await source.hosts()
+        assert failure.value.kind is TroubleKind.TOO_LARGE
 
 
 class TestRegions(RegionCases):
@@ -115,8 +116,9 @@ class TestRegions(RegionCases):
         simulated.sites["uc"].in_catalog = False
         simulated.keystone.expire_tokens()
         await source.hosts()  # begun with the old catalog
-        with pytest.raises(SourceError, match="the catalog has no endpoint of Blazar"):
+        with pytest.raises(SourceError, match="the catalog has no endpoint of Blazar") as failure:
             await source.hosts()
+        assert failure.value.kind is TroubleKind.CATALOG
 
     async def test_the_interface_of_clouds_yaml_is_used(self, cloud: CloudUnderTest, simulated: SimulatedCloud) -> None:
         simulated.keystone.interfaces = ("internal",)
@@ -211,8 +213,9 @@ class TestFaults(FaultCases):
             async with asyncio.timeout(0.2):
                 await stuck.run(lambda _clients: answered.wait())
         for _ in range(3):
-            with pytest.raises(SourceError, match="the previous call still hangs"):
+            with pytest.raises(SourceError, match="the previous call still hangs") as failure:
                 await stuck.run(lambda _clients: None)
+            assert failure.value.kind is TroubleKind.HANGING
         assert len(site_threads()) == 1
         answered.set()
         await until(lambda: not site_threads())
@@ -243,6 +246,7 @@ class TestConfiguration:
     async def failure(self, cloud: str = "uc") -> str:
         with pytest.raises(SourceError) as failure:
             await BlazarSite(cloud, timeout=TIMEOUT).hosts()
+        assert failure.value.kind is TroubleKind.CONFIGURATION
         return str(failure.value)
 
     async def test_an_unknown_cloud_is_named_with_its_file(self, cloud: CloudUnderTest) -> None:

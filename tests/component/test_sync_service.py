@@ -251,7 +251,10 @@ class TestProbes:
         await until(lambda: polls(app, "failed"))
         assert (await answer(client, "/healthz"))[0] == (await answer(client, "/readyz"))[0] == 200
         _, status = await answer(client, "/status")
-        assert status["polls"][0]["trouble"] == "Blazar answers 500"
+        [poll] = status["polls"]
+        assert (poll["trouble"], poll["trouble_kind"]) == ("Blazar answers 500", "error-answer")
+        labels = {"site": "uc", "subject": "site", "kind": "error-answer"}
+        assert app[PROBED].registry.get_sample_value("reference_sync_troubles_total", labels)
 
     async def test_a_loop_that_died_is_told(self, aiohttp_client: AiohttpClient) -> None:
         async def die() -> None:
