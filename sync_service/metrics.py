@@ -1,5 +1,6 @@
 """What is counted as polls end."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -30,6 +31,12 @@ class PollMetrics:
         self._unreadable = Gauge(
             "reference_sync_unreadable_records", "Records in it that nobody understands.", LABELS, registry=registry
         )
+
+    def expect(self, topics: Iterable[Topic]) -> None:
+        """Begins at none, so that a topic that is never polled can be seen."""
+        for topic in topics:
+            for result in PollResult:
+                self._polls.labels(topic.subject, topic.site_id, result)
 
     def poll_ended(self, topic: Topic, result: PollResult, seconds: float) -> None:
         """As `PollObserver.poll_ended`."""
