@@ -96,7 +96,6 @@ class SessionKeeper:
 
     def _stand(self) -> None:
         self.connected = self._stood = True
-        self._down = SessionState.LOST
         self._told = None
         self._log.info("broker session begun")
 

@@ -245,3 +245,18 @@ async def test_a_message_that_nobody_can_use_changes_nothing(
 
     await until_answered(poisoned)
     assert await get(client, f"{NODE}/availability") == before
+
+
+async def test_a_stream_that_was_reborn_is_told_in_numbers(client: TestClient[Any, Any], log: FragileTransport) -> None:
+    await publish(log, polled("tacc", at=utc_now(), generation=5))
+    await publish(log, polled("tacc", at=utc_now(), generation=6))
+    await until_answered(lambda: get(client, "/readyz"))
+    log.wipe()
+    await publish(log, polled("tacc", at=utc_now(), generation=1))
+
+    async def reborn() -> bool:
+        return bool((await get(client, "/status"))["feed"]["incidents"]["stream-reborn"] == 1)
+
+    await until_answered(reborn)
+    incidents = await told(client, "reference_api_feed_incidents", "kind")
+    assert incidents == {"stream-reborn": 1.0, "looked-back": 0.0, "not-buried": 0.0}

@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import requests
 
 from deploy.local.openstack import SimulatedCloud, faults
 from deploy.local.openstack.site import PEOPLE
 from shared.availability import Interval, utc_now
 from shared.logs import LogFormat, configure_logging
 from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
-from sync_service.adapters.clouds import Cloud
+from sync_service.adapters.clouds import Cloud, LimitedHttp
 from sync_service.domain.judgement import Allocation, Host
 from sync_service.domain.ports import NotPublishedError, SourceError, TroubleKind
 from tests.blazar_cases import (
@@ -337,6 +338,22 @@ class TestFlavors:
             await flavors.capacity(DAY)
         await cloud.blazar.mend()
         assert (await flavors.capacity(DAY)).flavors
+
+
+async def test_whichever_service_forbids_something_it_is_a_matter_of_policy(
+    cloud: CloudUnderTest, flavors: BlazarFlavors
+) -> None:
+    await cloud.blazar.break_with(faults.status(403), path="/compute")
+    with pytest.raises(SourceError, match="Nova answers 403") as failure:
+        await flavors.capacity(DAY)
+    assert failure.value.kind is TroubleKind.POLICY
+
+
+def test_a_request_that_begins_too_late_is_out_of_time() -> None:
+    late = LimitedHttp(max_answer_bytes=1)
+    with pytest.raises(SourceError, match="takes too long") as failure:
+        late.send(requests.Request("GET", "http://localhost/").prepare())
+    assert failure.value.kind is TroubleKind.TIMEOUT
 
 
 async def test_not_even_debug_logs_hold_names_secrets_or_tokens(

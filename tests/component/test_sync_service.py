@@ -211,6 +211,7 @@ class TestProbes:
         assert (status["service"], status["live"], status["ready"]) == ("reference-sync", "yes", "yes")
         assert (poll["site_id"], poll["subject"], poll["cloud"], poll["trouble"]) == ("uc", "site", "uc", None)
         assert 0 <= poll["age_seconds"] < 15
+        assert poll["tokens_lost"] == 0
 
     async def test_the_numbers_are_there_for_prometheus(
         self, cloud: SimulatedCloud, aiohttp_client: AiohttpClient
