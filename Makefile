@@ -34,6 +34,11 @@ test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded ru
 test-failover: environment broker ## how long a site goes unpolled when a replica or the broker is gone, as a table
 	@exec $(BIN)/python -m tests.chaos.failover
 
+test-monitoring: environment ## test the alert rules with promtool, which is installed if it is missing and this may be done
+	@$(BIN)/python -m deploy.local.install_promtool
+	@report=$$(promtool check rules deploy/monitoring/alerts.yaml && promtool test rules deploy/monitoring/alerts_test.yaml) \
+		|| { echo "$$report"; exit 1; }
+
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
 
@@ -80,5 +85,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack test-chaos test-failover broker format format-check lint types imports documents \
-	generate lock clean
+.PHONY: help environment run check test test-openstack test-chaos test-failover test-monitoring broker format format-check \
+	lint types imports documents generate lock clean
