@@ -21,6 +21,7 @@ BINDING: Final = {"bindingVersion": "0.3.0"}
 ANY_SITE: Final = "any-site"
 """Stands for `{site_id}` where a name is made: braces are no site id."""
 
+FOLLOWS: Final = "cloudEvents:follows"
 HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
     "cloudEvents:specversion": {"const": "1.0"},
     "cloudEvents:id": {"description": "Unique among all messages; the same message published twice keeps it."},
@@ -29,6 +30,7 @@ HEADERS: Final[Mapping[str, Mapping[str, str]]] = {
     "cloudEvents:subject": {"description": "The site's id.", "pattern": f"^{SITE_ID.pattern}$"},
     "cloudEvents:time": {"description": "The payload's `observed_at`.", "format": "date-time"},
     "cloudEvents:sequence": {"description": "The payload's `generation`.", "pattern": "^[0-9]{20}$"},
+    FOLLOWS: {"description": "The payload's `follows`; absent where that is null.", "pattern": "^[0-9]{20}$"},
 }
 
 SUMMARIES: Final = {
@@ -142,7 +144,7 @@ def _message(subject: Subject, model: type[SiteAvailabilityMessage | SiteFlavors
         "contentType": CONTENT_TYPE,
         "headers": {
             "type": "object",
-            "required": list(HEADERS),
+            "required": [name for name in HEADERS if name != FOLLOWS],
             "properties": {name: {"type": "string", **facts} for name, facts in headers.items()},
         },
         "payload": {"$ref": f"#/components/schemas/{model.__name__}"},

@@ -203,6 +203,15 @@ type Snapshot = SiteAvailability | SiteFlavors
 """What one message of the log carries."""
 
 
+def is_late(generation: int, follows: int | None, *, current: int | None) -> bool:
+    """Whether a snapshot must not replace the one of generation `current`; None means that none is known."""
+    if current is None:
+        return False
+    # A poller that began before `current` was published may carry an older truth, whatever its clock says. One that
+    # knew of nothing (its stream was empty, or it could not be read) may be such a poller too.
+    return generation <= current or follows is None or follows < current
+
+
 def utc_now() -> datetime:
     """The clock of both services; tests pass another."""
     return datetime.now(UTC)

@@ -64,6 +64,7 @@ class Heading:
 
     generation: int
     observed_at: datetime
+    follows: int | None = None
 
 
 MESSAGES: Final[Mapping[str, type[SiteAvailabilityMessage | SiteFlavorsMessage]]] = {
@@ -97,6 +98,7 @@ def encode(snapshot: Snapshot, *, source: str) -> Envelope:
             "cloudEvents:subject": snapshot.site_id,
             "cloudEvents:time": snapshot.observed_at.isoformat(),
             "cloudEvents:sequence": f"{snapshot.generation:020d}",
+            **({} if snapshot.follows is None else {"cloudEvents:follows": f"{snapshot.follows:020d}"}),
         },
         message_id=event_id,
         type=message.TYPE,
@@ -132,15 +134,20 @@ async def decoded(envelope: Envelope) -> Snapshot:
 
 def heading_of(envelope: Envelope) -> Heading | None:
     """What the headers alone tell; None if they are not of our making."""
-    sequence = str(envelope.headers.get("cloudEvents:sequence"))
-    if envelope.headers.get("cloudEvents:type") not in MESSAGES or not SEQUENCE.fullmatch(sequence):
+    generation, follows = (_number_in(envelope, name) for name in ("cloudEvents:sequence", "cloudEvents:follows"))
+    if generation is None or envelope.headers.get("cloudEvents:type") not in MESSAGES:
         return None
-    generation = int(sequence)
     try:
         observed_at = datetime.fromisoformat(str(envelope.headers.get("cloudEvents:time")))
     except ValueError:
         return None
-    return Heading(generation, observed_at) if generation <= MAX_GENERATION and observed_at.tzinfo else None
+    return Heading(generation, observed_at, follows) if observed_at.tzinfo else None
+
+
+def _number_in(envelope: Envelope, header: str) -> int | None:
+    """A generation; None if there is none, or one that no clock makes."""
+    text = str(envelope.headers.get(header))
+    return int(text) if SEQUENCE.fullmatch(text) and int(text) <= MAX_GENERATION else None
 
 
 def _event_id(snapshot: Snapshot) -> str:

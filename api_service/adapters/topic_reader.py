@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
-from api_service.domain.availability_map import AvailabilityMap, is_late
-from shared.availability import Snapshot
+from api_service.domain.availability_map import AvailabilityMap
+from shared.availability import Snapshot, is_late
 from shared.messages import Envelope, NewerMessageError, UnusableMessageError, decoded
 from shared.topology import Topic, topic_of
 from shared.transport import Deliveries, Delivery, Offset, Session
@@ -123,7 +123,8 @@ class TopicReader:
             delivery = await anext(deliveries)
             offset = delivery.offset
             snapshot = await self._decoded(delivery, bury=False)
-            if snapshot and not is_late(snapshot, found.generation if found else None):
+            current = found.generation if found else None
+            if snapshot and not is_late(snapshot.generation, snapshot.follows, current=current):
                 found = snapshot
             await delivery.ack()
         self.incidents[Incident.LOOKED_BACK] += 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from shared.availability import Interval, NodeAvailability, SiteAvailability, SiteFlavors, Snapshot
+from shared.availability import Interval, NodeAvailability, SiteAvailability, SiteFlavors, Snapshot, is_late
 from shared.topology import Subject, Topic, topic_of
 
 
@@ -28,15 +28,6 @@ class Observed[S: (SiteAvailability, SiteFlavors)]:
 
 type ObservedSite = Observed[SiteAvailability]
 type ObservedFlavors = Observed[SiteFlavors]
-
-
-def is_late(snapshot: Snapshot, current: int | None) -> bool:
-    """Whether `snapshot` must not replace the one of generation `current`."""
-    if current is None:
-        return False
-    # A poller that began before `current` was published may carry an older truth, whatever its clock says. One that
-    # knew of nothing (its stream was empty, or it could not be read) may be such a poller too.
-    return snapshot.generation <= current or snapshot.follows is None or snapshot.follows < current
 
 
 class AvailabilityMap:
@@ -68,7 +59,7 @@ class AvailabilityMap:
     def replace(self, snapshot: Snapshot, *, received_at: datetime) -> bool:
         """Takes `snapshot` as the whole truth about its site, unless it is late. Says whether it was taken."""
         topic = topic_of(snapshot)
-        if is_late(snapshot, self._current.get(topic)):
+        if is_late(snapshot.generation, snapshot.follows, current=self._current.get(topic)):
             return False
         # A writer's clock may run ahead of ours: nothing is younger than its receipt.
         last_updated = min(snapshot.observed_at, received_at)

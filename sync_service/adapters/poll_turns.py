@@ -84,7 +84,7 @@ class _Turn:
 
     @property
     def observed_before(self) -> datetime | None:
-        return self._head.newest.observed_at if self._head.newest else None
+        return self._head.observed_at
 
     async def newest(self) -> Snapshot | None:
         return await self._head.snapshot()

@@ -1,21 +1,25 @@
 """The newest message of a topic's stream, as this replica has read it."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from shared.availability import Snapshot
+from shared.availability import Snapshot, is_late
 from shared.messages import Envelope, Heading, NewerMessageError, UnusableMessageError, decoded, heading_of
 from shared.topology import Topic
 from shared.transport import Deliveries, Offset, Session
 
 
 class StreamHead:
-    """Follows the stream for as long as the session lasts, by the headings alone; a body is decoded when asked for."""
+    """Follows the stream for as long as the session lasts, by the headings alone; a body is decoded when asked for.
+
+    Attributes:
+        newest: Of the highest generation: what a poll follows. Readers may have refused it as late.
+    """
 
     def __init__(self, topic: Topic, session: Session, *, silence: timedelta) -> None:
         """A stream that says nothing for so long as `silence` must be empty."""
         self.newest: Heading | None = None
-        self._envelope: Envelope | None = None
+        self._current: tuple[Heading, Envelope] | None = None
         self._topic = topic
         self._session = session
         self._silence = silence.total_seconds()
@@ -57,13 +61,17 @@ class StreamHead:
         async with self._moved:
             await self._moved.wait_for(lambda: self.newest is not None and self.newest.generation >= generation)
 
+    @property
+    def observed_at(self) -> datetime | None:
+        """When the snapshot that readers show was observed."""
+        return self._current[0].observed_at if self._current else None
+
     async def snapshot(self) -> Snapshot | None:
-        """What the newest message says; None if that cannot be read."""
-        envelope = self._envelope
-        if envelope is None:
+        """The one that readers show; None if it cannot be read."""
+        if self._current is None:
             return None
         try:
-            return await decoded(envelope)
+            return await decoded(self._current[1])
         except (NewerMessageError, UnusableMessageError):
             return None
 
@@ -78,10 +86,15 @@ class StreamHead:
         return deliveries
 
     async def _saw(self, envelope: Envelope) -> Heading | None:
-        """Takes note of a message, if it is one of ours and the newest."""
+        """Takes note of a message, if it is one of ours."""
         heading = heading_of(envelope)
-        if heading and (self.newest is None or heading.generation > self.newest.generation):
-            self.newest, self._envelope = heading, envelope
+        if heading is None:
+            return None
+        current = self._current[0].generation if self._current else None
+        if not is_late(heading.generation, heading.follows, current=current):
+            self._current = heading, envelope
+        if self.newest is None or heading.generation > self.newest.generation:
+            self.newest = heading
             async with self._moved:
                 self._moved.notify_all()
         return heading

@@ -116,11 +116,11 @@ class Turn(Protocol):
 
     @property
     def observed_before(self) -> datetime | None:
-        """When the newest snapshot was observed; None if there is none."""
+        """When the snapshot that readers show was observed; None if there is none."""
         ...
 
     async def newest(self) -> Snapshot | None:
-        """The newest snapshot of the topic, whoever published it; None if there is none that can be read."""
+        """The snapshot of the topic that readers show, whoever published it; None if none can be read."""
         ...
 
     async def publish(self, snapshot: Snapshot) -> None:

@@ -70,6 +70,7 @@ FLAVORS = SiteFlavors(
 
 GOLDEN: dict[str, Snapshot] = {
     "site.v1": SITE,
+    "site.v1.without_a_follows_header": SITE,
     "site.v1.empty": EMPTY,
     "site.v1.from_a_later_writer": SITE,
     "site.v1.only_what_is_required": BARE,

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from api_service.adapters.availability_feed import AvailabilityFeed
 from api_service.domain.availability_map import AvailabilityMap
 from shared.availability import AvailabilityState
 from shared.embedded import EmbeddedTransport
+from shared.messages import encode
 from shared.topology import Topic
 from sync_service.adapters.poll_tokens import PollTokens
 from sync_service.coordinator import Assignment, SiteCoordinator
@@ -151,3 +153,21 @@ async def test_a_replica_that_starts_anew_doubts_a_list_that_lost_most_of_what_w
         blazar.rows = before
         await asyncio.sleep(70)
     assert results == [PollResult.DOUBTED, PollResult.PUBLISHED]
+
+
+@virtual_time
+async def test_a_late_message_by_a_fast_clock_makes_no_replica_take_back_what_another_has_published() -> None:
+    transport, blazar = EmbeddedTransport(), Blazar("n1", "n2")
+    reader = Seen(transport)
+    replicas = [replica(transport, blazar) for _ in range(2)]
+    async with running(reader.feed.run(), *(each.run() for each in replicas)):
+        await asyncio.sleep(STARTUP_SECONDS + 30)
+        old = reader.map.sites["tacc"].snapshot
+        blazar.rows["n1"] = Host("1", "n1", maintenance=True)
+        states = []
+        async with transport.session("zombie") as session:
+            for _ in range(20):
+                late = replace(old, generation=reader.map.sites["tacc"].snapshot.generation + 3_600_000)
+                await session.publish(TACC, encode(late, source="/zombie"))
+                states += await reader.states("n1", 60)
+    assert set(states[states.index(AvailabilityState.MAINTENANCE) :]) == {AvailabilityState.MAINTENANCE}
