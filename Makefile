@@ -26,6 +26,9 @@ test: environment broker ## run every test and hold its coverage to the floors
 test-openstack: environment ## run the end-to-end cases on a real Keystone and Blazar, installed under .cache
 	@exec $(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
 
+test-bounds: environment broker ## measure that disk, memory, connections and shutdown stay within their bounds: five minutes
+	@$(BIN)/pytest --quiet -m bounds tests/bounds
+
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
 
@@ -72,5 +75,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack broker format format-check lint types imports documents \
+.PHONY: help environment run check test test-openstack test-bounds broker format format-check lint types imports documents \
 	generate lock clean
