@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 CORE := 'shared/*,*/domain/*'
+CHAOS_RUNS := 300
+CHAOS_SEED := 1
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
@@ -26,8 +28,19 @@ test: environment broker ## run every test and hold its coverage to the floors
 test-openstack: environment ## run the end-to-end cases on a real Keystone and Blazar, installed under .cache
 	@exec $(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
 
-test-bounds: environment broker ## measure that disk, memory, connections and shutdown stay within their bounds: five minutes
+test-bounds: environment broker ## measure that disk, memory, connections and shutdown stay within their bounds: some minutes
 	@$(BIN)/pytest --quiet -m bounds tests/bounds
+
+test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded runs from CHAOS_SEED on, resumable
+	@exec $(BIN)/python -m tests.chaos --runs $(CHAOS_RUNS) --seed $(CHAOS_SEED)
+
+test-failover: environment broker ## how long a site goes unpolled when a replica or the broker is gone, as a table
+	@exec $(BIN)/python -m tests.chaos.failover
+
+test-monitoring: environment ## test the alert rules with promtool, which is installed if it is missing and this may be done
+	@$(BIN)/python -m deploy.local.install_promtool
+	@report=$$(promtool check rules deploy/monitoring/alerts.yaml && promtool test rules deploy/monitoring/alerts_test.yaml) \
+		|| { echo "$$report"; exit 1; }
 
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
@@ -75,5 +88,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack test-bounds broker format format-check lint types imports documents \
-	generate lock clean
+.PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring broker format \
+	format-check lint types imports documents generate lock clean

@@ -15,7 +15,8 @@ from api_service.adapters.availability_feed import AvailabilityFeed
 from api_service.domain.inventory import InventoryStore
 from api_service.domain.node_query import match_of
 from shared.availability import AvailabilityState
-from shared.probes import Health
+from shared.probes import Health, truths
+from shared.sessions import SessionState
 from shared.topology import Subject, Topic
 
 MAX_FAULTS_TOLD: Final = 1000
@@ -63,9 +64,11 @@ class ApiProbed:
             "inventory": _inventory_status(store),
             "feed": {
                 "connected": feed.connected,
+                "session": feed.session_state,
                 "ready": feed.ready,
                 "last_loss": feed.last_loss,
                 "messages": {str(fate): count for fate, count in feed.counts.items()},
+                "incidents": {str(incident): count for incident, count in feed.incidents.items()},
             },
             "sites": [
                 self._site_status(site_id, now)
@@ -125,12 +128,19 @@ class _Numbers(Collector):
         self._app = app
 
     def collect(self) -> Iterable[Metric]:
+        yield from self._service()
         yield from self._inventory()
         yield from self._feed()
         yield from self._sites()
 
     def describe(self) -> Iterable[Metric]:
         return ()
+
+    def _service(self) -> Iterable[Metric]:
+        alive = {name: supervisor.alive for name, supervisor in self._app[keys.SUPERVISORS].items()}
+        yield truths("reference_api_loop_alive", "Whether a loop runs.", "loop", alive)
+        ready = {"inventory": self._app[keys.INVENTORY].loaded, "log": self._app[FEED].ready}
+        yield truths("reference_api_ready", "Whether requests should come here.", "part", ready)
 
     def _inventory(self) -> Iterable[Metric]:
         store = self._app[keys.INVENTORY]
@@ -143,6 +153,10 @@ class _Numbers(Collector):
         yield GaugeMetricFamily(
             "reference_api_inventory_refused", "Whether the newest commit is refused.", value=refused
         )
+        shallow = float(store.current.shallow)
+        yield GaugeMetricFamily(
+            "reference_api_inventory_shallow", "Whether the clone lacks older versions.", value=shallow
+        )
         faults = GaugeMetricFamily("reference_api_data_faults", "Faults of the inventory's files.", labels=["kind"])
         for kind, count in Counter(fault.kind for fault in store.current.faults).items():
             faults.add_metric([kind], count)
@@ -152,10 +166,16 @@ class _Numbers(Collector):
         feed = self._app[FEED]
         connected = "Whether the broker is connected."
         yield GaugeMetricFamily("reference_api_feed_connected", connected, value=float(feed.connected))
+        states = {state.value: state is feed.session_state for state in SessionState}
+        yield truths("reference_api_feed_session", "Whether a session stands, and if not, why.", "state", states)
         messages = CounterMetricFamily("reference_api_feed_messages", "Messages read.", labels=["outcome"])
         for outcome, count in feed.counts.items():
             messages.add_metric([outcome], count)
         yield messages
+        incidents = CounterMetricFamily("reference_api_feed_incidents", "What befell the reading.", labels=["kind"])
+        for incident, number in feed.incidents.items():
+            incidents.add_metric([incident], number)
+        yield incidents
 
     def _sites(self) -> Iterable[Metric]:
         now, availability = self._app[keys.CLOCK](), self._app[keys.AVAILABILITY]
@@ -166,7 +186,13 @@ class _Numbers(Collector):
         lag = GaugeMetricFamily(
             "reference_api_site_lag_seconds", "From the poll's beginning to its receipt.", labels=["subject", "site"]
         )
-        for subject, known in ((Subject.SITE, availability.sites), (Subject.FLAVORS, availability.flavors)):
+        settings = self._app[keys.SETTINGS]
+        for subject, known, configured in (
+            (Subject.SITE, availability.sites, settings.availability.sites),
+            (Subject.FLAVORS, availability.flavors, settings.flavor_availability.sites),
+        ):
+            for site_id in configured.keys() - known.keys():
+                stale.add_metric([subject, site_id], 1.0)
             for site_id, observed in known.items():
                 age.add_metric([subject, site_id], (now - observed.last_updated).total_seconds())
                 stale.add_metric([subject, site_id], float(observed.stale_at(now)))

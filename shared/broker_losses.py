@@ -6,9 +6,12 @@ from typing import Final
 
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, ChannelPreconditionFailed, PublishError
 
-from shared.transport import SessionClosedError, SessionLostError, TopologyError
+from shared.transport import RefusedError, SessionClosedError, SessionLostError, TopologyError
 
 MISMATCH: Final = re.compile(r"(inequivalent|invalid) arg")
+REFUSAL: Final = re.compile(r"ACCESS_REFUSED|Connection\.Close")
+"""Of a user, of something that this user may not do, or of a virtual host: Connection.Close instead of OpenOk."""
+
 LONGEST_REASON: Final = 300
 
 
@@ -19,6 +22,8 @@ def loss_of(error: BaseException | None) -> SessionLostError:
             return TopologyError(str(error)[:LONGEST_REASON])
         case None | asyncio.CancelledError() | ChannelInvalidStateError():
             return SessionClosedError("the connection is closed")
+        case AMQPError() if REFUSAL.search(str(error)):
+            return RefusedError(_why(error)[:LONGEST_REASON])
         case _:
             return SessionLostError(_why(error)[:LONGEST_REASON])
 

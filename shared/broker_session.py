@@ -40,6 +40,7 @@ class BrokerDelivery:
     """A message and the session that it came by."""
 
     def __init__(self, session: "BrokerSession", message: AbstractIncomingMessage) -> None:
+        self.settled = False
         self._session = session
         self._message = message
         headers = {name: value for name, value in message.headers.items() if isinstance(value, str | int)}
@@ -57,6 +58,7 @@ class BrokerDelivery:
 
     async def ack(self) -> None:
         """Raises SessionLostError."""
+        self.settled = True  # at once: whoever is cancelled here has sent it, and a second time ends the session
         await self._session.answered(self._message.ack())
 
 
@@ -68,7 +70,7 @@ class BrokerDeliveries:
         self._queue = queue
         self._tag = ""
         self._inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # bounded by the prefetch
-        self._taken: AbstractIncomingMessage | None = None
+        self._taken: BrokerDelivery | None = None
 
     async def begin(self, arguments: Arguments) -> Self:
         """Starts the consumer."""
@@ -83,8 +85,8 @@ class BrokerDeliveries:
         return self
 
     async def __anext__(self) -> BrokerDelivery:
-        self._taken = await self._inbox.get()
-        return BrokerDelivery(self._session, self._taken)
+        self._taken = BrokerDelivery(self._session, await self._inbox.get())
+        return self._taken
 
     async def cancel(self) -> None:
         """Raises SessionLostError."""
@@ -92,8 +94,8 @@ class BrokerDeliveries:
         # A message that nobody acknowledges ends the whole session once the broker's consumer_timeout is over.
         while not self._inbox.empty():
             await self._session.answered(self._inbox.get_nowait().ack())
-        if self._taken and not self._taken.processed:
-            await self._session.answered(self._taken.ack())
+        if self._taken and not self._taken.settled:
+            await self._taken.ack()
 
 
 class BrokerSession:

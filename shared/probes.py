@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, disable_created_metrics, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 
@@ -49,6 +50,14 @@ PROBED: Final = web.AppKey("probed", Probed)
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 NEVER_STORED: Final = {"Cache-Control": "no-store"}
+
+
+def truths(name: str, documentation: str, label: str, values: Mapping[str, bool]) -> Metric:
+    """A gauge that is 1 or 0 for each value of its one label, all of which are always there."""
+    family = GaugeMetricFamily(name, documentation, labels=[label])
+    for value, true in values.items():
+        family.add_metric([value], float(true))
+    return family
 
 
 async def healthz(request: web.Request) -> web.Response:

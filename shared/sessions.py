@@ -3,11 +3,12 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from typing import Final, NoReturn
 
 import structlog
 
-from shared.transport import Session, SessionClosedError, SessionLostError, TopologyError, Transport
+from shared.transport import RefusedError, Session, SessionClosedError, SessionLostError, TopologyError, Transport
 
 log = structlog.get_logger()
 
@@ -23,6 +24,16 @@ type Begin = Callable[[Session, asyncio.TaskGroup], Awaitable[None]]
 """Declares and subscribes, and leaves what has to run while the session lasts in the group."""
 
 
+class SessionState(StrEnum):
+    """How it is with a session, for metrics: what an operator does differs."""
+
+    STANDING = "standing"
+    NEVER = "never"
+    LOST = "lost"
+    REFUSED = "refused"
+    MISMATCH = "mismatch"
+
+
 class SessionKeeper:
     """Runs sessions one after the other, for ever, with a jittered and growing delay between them.
 
@@ -34,12 +45,19 @@ class SessionKeeper:
     def __init__(self, transport: Transport, purpose: str, begin: Begin) -> None:
         self.connected = False
         self.last_loss: str | None = None
+        self._down = SessionState.NEVER
         self._transport = transport
         self._purpose = purpose
         self._begin = begin
         self._delay = FIRST_DELAY
         self._told: str | None = None
+        self._stood = False
         self._log = log.bind(broker=transport.location, purpose=purpose)
+
+    @property
+    def state(self) -> SessionState:
+        """Whether a session stands, and if not, why; `never` if none has since the start."""
+        return SessionState.STANDING if self.connected else self._down
 
     async def run(self) -> NoReturn:
         """Never ends but by cancellation, or an error of the program."""
@@ -77,13 +95,14 @@ class SessionKeeper:
                 self._delay = FIRST_DELAY
 
     def _stand(self) -> None:
-        self.connected = True
+        self.connected = self._stood = True
         self._told = None
         self._log.info("broker session begun")
 
     def _tell(self, loss: SessionLostError) -> None:
         """Logs a change once, however often the same failure repeats."""
         self.last_loss = str(loss)
+        self._down = self._state_after(loss)
         if isinstance(loss, TopologyError):
             self._delay = MISMATCH_DELAY
             if self._told != self.last_loss:
@@ -92,6 +111,15 @@ class SessionKeeper:
         elif self._told is None:
             self._log.warning("broker session lost", reason=self.last_loss)
             self._told = "lost"
+
+    def _state_after(self, loss: SessionLostError) -> SessionState:
+        match loss:
+            case TopologyError():
+                return SessionState.MISMATCH
+            case RefusedError():
+                return SessionState.REFUSED
+            case _:
+                return SessionState.LOST if self._stood else SessionState.NEVER
 
     def _next_delay(self) -> float:
         delay = self._delay * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, so that replicas do not come back as one

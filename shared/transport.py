@@ -25,6 +25,10 @@ class TopologyError(SessionLostError):
     """Something on the broker exists with other arguments than ours: an operator has to act."""
 
 
+class RefusedError(SessionLostError):
+    """The log does not let us in, or not do what we have to: an operator has to act."""
+
+
 class Offset(StrEnum):
     """Where in a stream to begin."""
 

@@ -71,7 +71,9 @@ def create_app(
     app[keys.SETTINGS] = settings
     app[keys.CLOCK] = clock
     app[keys.SUPERVISORS] = {}
-    app[keys.COORDINATORS] = coordinators = _coordinators(settings, PollMetrics(registry), clock)
+    metrics = PollMetrics(registry)
+    app[keys.COORDINATORS] = coordinators = _coordinators(settings, metrics, clock)
+    metrics.expect(coordinators)
     interval = timedelta(seconds=settings.availability.poll_interval_seconds)
     app[keys.TOKENS] = PollTokens(
         transport

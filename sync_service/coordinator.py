@@ -24,6 +24,7 @@ from sync_service.domain.ports import (
     SiteSource,
     Source,
     SourceError,
+    TroubleKind,
     Turn,
     TurnLostError,
 )
@@ -58,10 +59,12 @@ class Condition:
     Attributes:
         last_success: When the newest snapshot that this replica published was observed.
         trouble: Why the newest poll published nothing; None if it did, or if there was none yet.
+        kind: Of that trouble.
     """
 
     last_success: datetime | None = None
     trouble: str | None = None
+    kind: TroubleKind | None = None
 
 
 class Coordinator(ABC):
@@ -107,7 +110,8 @@ class Coordinator(ABC):
         except TurnLostError:
             raise
         except Exception as error:  # noqa: BLE001 - of a fault of ours, too, the operator is told, once
-            self._troubled("poll failed unexpectedly", f"an error of the program: {type(error).__name__}", error)
+            reason = f"an error of the program: {type(error).__name__}"
+            self._troubled("poll failed unexpectedly", reason, TroubleKind.PROGRAM_ERROR, fault=error)
             result, outcome = PollResult.FAILED, Outcome(turn.follows, self._rhythm.error_backoff)
         finally:
             self._observer.poll_ended(self._topic, result, self._monotonic() - began)
@@ -118,21 +122,21 @@ class Coordinator(ABC):
             snapshot = await self._snapshot(turn)
             await turn.publish(snapshot)
         except DoubtfulAnswerError as error:
-            self._troubled("site answer doubted", str(error))
+            self._troubled("site answer doubted", str(error), TroubleKind.DOUBTED)
             return PollResult.DOUBTED, Outcome(turn.follows, self._rhythm.poll_interval)
         except SourceError as error:
             self._forget_doubts()
             # What was published before is not gone for good: then it is an outage like any other.
             if isinstance(error, NotPublishedError) and self.condition.last_success is None:
-                self._troubled("not published by the site", str(error))
+                self._troubled("not published by the site", str(error), error.kind)
                 return PollResult.NOT_PUBLISHED, Outcome(turn.follows, NOT_PUBLISHED_INTERVAL)
-            self._troubled("site unreachable", str(error))
+            self._troubled("site unreachable", str(error), error.kind)
             return PollResult.FAILED, Outcome(turn.follows, self._rhythm.error_backoff)
         self._published(snapshot)
         return PollResult.PUBLISHED, Outcome(snapshot.generation, self._rhythm.poll_interval)
 
     async def _snapshot(self, turn: Turn) -> Snapshot:
-        stamp = Stamp.following(turn.follows, self._clock())
+        stamp = Stamp.following(turn.follows, self._clock(), observed_before=turn.observed_before)
         if turn.follows != self._generation:
             await self._learn(turn)
         limit = self._rhythm.timeout.total_seconds()
@@ -140,12 +144,13 @@ class Coordinator(ABC):
             async with asyncio.timeout(limit):
                 return await self._observe(stamp)
         except TimeoutError as error:
-            raise SourceError(f"no complete answer within {limit:g} s") from error
+            raise SourceError(f"no complete answer within {limit:g} s", TroubleKind.TIMEOUT) from error
 
-    def _troubled(self, event: str, reason: str, fault: Exception | None = None) -> None:
+    def _troubled(self, event: str, reason: str, kind: TroubleKind, *, fault: Exception | None = None) -> None:
         tell = self._log.warning if self.condition.trouble is None else self._log.debug
-        tell(event, reason=reason, exc_info=fault)
-        self.condition = Condition(self.condition.last_success, reason)
+        tell(event, reason=reason, kind=kind.value, exc_info=fault)
+        self.condition = Condition(self.condition.last_success, reason, kind)
+        self._observer.troubled(self._topic, kind)
 
     def _published(self, snapshot: Snapshot) -> None:
         if self.condition.trouble is not None:

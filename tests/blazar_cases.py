@@ -13,7 +13,7 @@ import yaml  # type: ignore[import-untyped]
 from deploy.local.openstack import faults
 from deploy.local.openstack.listener import Listener
 from sync_service.adapters.blazar import BlazarSite
-from sync_service.domain.ports import SourceError
+from sync_service.domain.ports import SourceError, TroubleKind
 from tests.eventually import until
 from tests.openstack_answers import Cloud
 
@@ -21,19 +21,23 @@ TIMEOUT = 60.0
 SHORT = 1.0
 
 FAULTS = {
-    "nobody listens": (faults.refused, "no connection to .*: Connection refused"),
-    "reset": (faults.reset, "no connection to .*: closed without an answer"),
-    "cut short": (faults.truncated, "the answer of .* is cut short"),
-    "401 for ever": (faults.unauthorized, r"Blazar refuses the token \(401\)"),
-    "403": (faults.forbidden, r"Blazar's policy blazar:oshosts:get_allocations forbids this \(403\)"),
-    "404 in JSON": (faults.status(404), "Blazar answers 404"),
-    "404 in HTML": (faults.status(404, html=True), "Blazar answers 404"),
-    "500 in JSON": (faults.status(500), "Blazar answers 500"),
-    "502 in HTML": (faults.status(502, html=True), "Blazar answers 502"),
-    "503 in JSON": (faults.status(503), "Blazar answers 503"),
-    "broken JSON": (faults.garbage, "the answer of Blazar cannot be read"),
+    "nobody listens": (faults.refused, "no connection to .*: Connection refused", TroubleKind.CONNECTION),
+    "reset": (faults.reset, "no connection to .*: closed without an answer", TroubleKind.CONNECTION),
+    "cut short": (faults.truncated, "the answer of .* is cut short", TroubleKind.CONNECTION),
+    "401 for ever": (faults.unauthorized, r"Blazar refuses the token \(401\)", TroubleKind.CREDENTIAL),
+    "403": (
+        faults.forbidden,
+        r"Blazar's policy blazar:oshosts:get_allocations forbids this \(403\)",
+        TroubleKind.POLICY,
+    ),
+    "404 in JSON": (faults.status(404), "Blazar answers 404", TroubleKind.ERROR_ANSWER),
+    "404 in HTML": (faults.status(404, html=True), "Blazar answers 404", TroubleKind.ERROR_ANSWER),
+    "500 in JSON": (faults.status(500), "Blazar answers 500", TroubleKind.ERROR_ANSWER),
+    "502 in HTML": (faults.status(502, html=True), "Blazar answers 502", TroubleKind.ERROR_ANSWER),
+    "503 in JSON": (faults.status(503), "Blazar answers 503", TroubleKind.ERROR_ANSWER),
+    "broken JSON": (faults.garbage, "the answer of Blazar cannot be read", TroubleKind.UNREADABLE),
 }
-"""The faults of a Blazar that end a poll at once, and what is said of them."""
+"""The faults of a Blazar that end a poll at once, what is said of them, and of which kind they are."""
 
 
 @dataclass
@@ -136,8 +140,9 @@ class RegionCases:
 
     async def test_a_region_that_the_catalog_does_not_have_is_named(self, cloud: CloudUnderTest) -> None:
         cloud.changed(f"{cloud.site}-mr", region_name="atlantis")
-        with pytest.raises(SourceError, match="the catalog has no Blazar in region 'atlantis'; it is in: "):
+        with pytest.raises(SourceError, match="the catalog has no Blazar in region 'atlantis'; it is in: ") as failure:
             await BlazarSite(f"{cloud.site}-mr", timeout=TIMEOUT).hosts()
+        assert failure.value.kind is TroubleKind.CATALOG
 
     async def test_an_interface_that_the_catalog_does_not_have_is_named(self, cloud: CloudUnderTest) -> None:
         cloud.changed(f"{cloud.site}-mr", interface="secret")
@@ -158,8 +163,9 @@ class CredentialCases:
     ) -> None:
         right = cloud.clouds_file.read_text()
         cloud.changed(cloud.site, auth={"application_credential_secret": "wrong"})
-        with pytest.raises(SourceError, match="Keystone answers 401: the credential is refused"):
+        with pytest.raises(SourceError, match="Keystone answers 401: the credential is refused") as failure:
             await source.allocations()
+        assert failure.value.kind is TroubleKind.CREDENTIAL
         cloud.clouds_file.write_text(right)
         assert await source.allocations()
 
@@ -182,12 +188,13 @@ class FaultCases:
     async def test_a_fault_is_one_sentence_and_over_when_it_is_mended(
         self, name: str, cloud: CloudUnderTest, source: BlazarSite
     ) -> None:
-        fault, sentence = FAULTS[name]
+        fault, sentence, kind = FAULTS[name]
         await source.allocations()
         await cloud.blazar.break_with(fault)
         with pytest.raises(SourceError, match=sentence) as failure:
             await source.allocations()
         assert failure.value.__cause__ is None, "its traceback would quote the answer"
+        assert failure.value.kind is kind
         await cloud.blazar.mend()
         assert await source.allocations()
 
@@ -197,9 +204,10 @@ class FaultCases:
     ) -> None:
         await hasty_source.allocations()
         await cloud.blazar.break_with(fault)
-        with pytest.raises(SourceError, match=r"in time|too long"):
+        with pytest.raises(SourceError, match=r"in time|too long") as failure:
             async with asyncio.timeout(10 * SHORT):
                 await hasty_source.allocations()
+        assert failure.value.kind is TroubleKind.TIMEOUT
         await cloud.blazar.mend()
         assert await hasty_source.allocations()
 
@@ -218,20 +226,21 @@ class FaultCases:
         assert await source.allocations()
 
     @pytest.mark.parametrize(
-        ("fault", "sentence"),
+        ("fault", "sentence", "kind"),
         [
-            (faults.refused, "no connection to .*: Connection refused"),
-            (faults.status(500), "Keystone answers 500"),
-            (faults.status(503, html=True), "Keystone answers 503"),
-            (faults.garbage, "the answer of Keystone cannot be read"),
+            (faults.refused, "no connection to .*: Connection refused", TroubleKind.CONNECTION),
+            (faults.status(500), "Keystone answers 500", TroubleKind.ERROR_ANSWER),
+            (faults.status(503, html=True), "Keystone answers 503", TroubleKind.ERROR_ANSWER),
+            (faults.garbage, "the answer of Keystone cannot be read", TroubleKind.UNREADABLE),
         ],
     )
     async def test_a_fault_of_keystone_is_one_sentence_too(
-        self, fault: faults.Fault, sentence: str, cloud: CloudUnderTest, source: BlazarSite
+        self, fault: faults.Fault, sentence: str, kind: TroubleKind, cloud: CloudUnderTest, source: BlazarSite
     ) -> None:
         await cloud.keystone.break_with(fault)
-        with pytest.raises(SourceError, match=sentence):
+        with pytest.raises(SourceError, match=sentence) as failure:
             await source.allocations()
+        assert failure.value.kind is kind
         await cloud.keystone.mend()
         assert await source.allocations()
 

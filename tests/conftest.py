@@ -3,10 +3,15 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from deploy.local.rabbitmq import RabbitNode
 from shared.topology import Topic
 from tests.rabbitmq import started_node, unique_topic
+
+# No test is timed: how fast the machine is says nothing about the code.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

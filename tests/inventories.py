@@ -90,7 +90,7 @@ def polled(
     made = SiteAvailability(
         site_id=site_id,
         generation=generation,
-        follows=None,
+        follows=generation - 1 if generation > 1 else None,
         observed_at=at,
         hosts_observed_at=at,
         poll_interval=timedelta(seconds=60),

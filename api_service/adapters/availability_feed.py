@@ -9,11 +9,11 @@ from typing import Final, NoReturn
 
 import structlog
 
-from api_service.adapters.topic_reader import Fate, TopicReader
+from api_service.adapters.topic_reader import Fate, Incident, TopicReader
 from api_service.domain.availability_map import AvailabilityMap
 from shared.availability import utc_now
 from shared.messages import Envelope
-from shared.sessions import SessionKeeper
+from shared.sessions import SessionKeeper, SessionState
 from shared.topology import Topic
 from shared.transport import Delivery, Session, SessionLostError, Transport
 
@@ -66,6 +66,7 @@ class AvailabilityFeed:
         self._keeper = SessionKeeper(transport, "feed", self._begin)
         self._readers: dict[Topic, TopicReader] = {}
         self._counts: dict[Topic, Counter[Fate]] = {}
+        self._incidents: Counter[Incident] = Counter()
         self._progress = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -73,6 +74,11 @@ class AvailabilityFeed:
     def connected(self) -> bool:
         """Whether a session with the log stands."""
         return self._keeper.connected
+
+    @property
+    def session_state(self) -> SessionState:
+        """Whether one stands, and if not, why."""
+        return self._keeper.state
 
     @property
     def last_loss(self) -> str | None:
@@ -84,6 +90,11 @@ class AvailabilityFeed:
         """Messages by what became of them, since the start of the process."""
         total = sum(self._counts.values(), Counter[Fate]())
         return {fate: total[fate] for fate in Fate}
+
+    @property
+    def incidents(self) -> Mapping[Incident, int]:
+        """What befell the reading beside its messages, since the start of the process."""
+        return {incident: self._incidents[incident] for incident in Incident}
 
     def position(self, topic: Topic) -> int | None:
         """The offset of the last message read of `topic`; None before the first."""
@@ -145,7 +156,13 @@ class AvailabilityFeed:
     def _reader(self, topic: Topic) -> TopicReader:
         counts = self._counts.setdefault(topic, Counter())
         return TopicReader(
-            topic, self._availability, bury=self._bury, applied=self._tell, clock=self._clock, counts=counts
+            topic,
+            self._availability,
+            bury=self._bury,
+            applied=self._tell,
+            clock=self._clock,
+            counts=counts,
+            incidents=self._incidents,
         )
 
     def _tell(self, topic: Topic) -> None:
@@ -159,6 +176,7 @@ class AvailabilityFeed:
             async with asyncio.timeout(BURY_SECONDS), self._transport.session("bury") as session:
                 await session.bury(_labelled(topic, delivery, reason))
         except (SessionLostError, TimeoutError) as error:
+            self._incidents[Incident.NOT_BURIED] += 1
             log.error("poison message not buried", stream=topic.stream, offset=delivery.offset, reason=str(error))
 
 

@@ -29,6 +29,14 @@ class Fate(StrEnum):
     NEWER = "newer"
 
 
+class Incident(StrEnum):
+    """What befell the reading of a stream, beside its messages."""
+
+    REBORN = "stream-reborn"
+    LOOKED_BACK = "looked-back"
+    NOT_BURIED = "not-buried"
+
+
 type Bury = Callable[[Topic, Delivery, str], Awaitable[None]]
 """Puts a message aside, with the reason; never fails."""
 
@@ -38,6 +46,7 @@ class TopicReader:
 
     Attributes:
         counts: Messages by what became of them.
+        incidents: What befell the reading, by kind.
     """
 
     def __init__(
@@ -49,8 +58,10 @@ class TopicReader:
         applied: Callable[[Topic], None],
         clock: Callable[[], datetime],
         counts: Counter[Fate],
+        incidents: Counter[Incident],
     ) -> None:
         self.counts = counts
+        self.incidents = incidents
         self._topic = topic
         self._availability = availability
         self._bury = bury
@@ -92,6 +103,7 @@ class TopicReader:
         if self._past.holds(delivery):
             return False  # replayed after a reconnect
         if not self._past.precedes(delivery):
+            self.incidents[Incident.REBORN] += 1
             self._log.warning("stream reborn", offset=delivery.offset, known=self._past.last)
             self._past = _Past()
             self._availability.forget_generation(self._topic)
@@ -114,6 +126,7 @@ class TopicReader:
             if snapshot and not is_late(snapshot, found.generation if found else None):
                 found = snapshot
             await delivery.ack()
+        self.incidents[Incident.LOOKED_BACK] += 1
         self._log.warning("looked back", usable=found is not None)
         if found is not None:
             self._apply(found)

@@ -14,8 +14,7 @@ class Observed[S: (SiteAvailability, SiteFlavors)]:
     """A site's newest snapshot and its age.
 
     Attributes:
-        last_updated: The earlier of when it was observed and when it was received; it never
-            goes back but with a log that was reborn.
+        last_updated: The earlier of when it was observed and when it was received; it never goes back.
     """
 
     snapshot: S
@@ -35,8 +34,9 @@ def is_late(snapshot: Snapshot, current: int | None) -> bool:
     """Whether `snapshot` must not replace the one of generation `current`."""
     if current is None:
         return False
-    # A poller that began before `current` was published may carry an older truth, whatever its clock says.
-    return snapshot.generation <= current or (snapshot.follows is not None and snapshot.follows < current)
+    # A poller that began before `current` was published may carry an older truth, whatever its clock says. One that
+    # knew of nothing (its stream was empty, or it could not be read) may be such a poller too.
+    return snapshot.generation <= current or snapshot.follows is None or snapshot.follows < current
 
 
 class AvailabilityMap:
@@ -70,7 +70,14 @@ class AvailabilityMap:
         topic = topic_of(snapshot)
         if is_late(snapshot, self._current.get(topic)):
             return False
-        last_updated = self._last_updated(topic, snapshot, received_at)
+        # A writer's clock may run ahead of ours: nothing is younger than its receipt.
+        last_updated = min(snapshot.observed_at, received_at)
+        known = (self._sites if topic.subject is Subject.SITE else self._flavors).get(topic.site_id)
+        if known and last_updated < known.last_updated:
+            if topic not in self._current:
+                # A reborn log may come from a backup, or from a writer whose clock is behind: what is known is newer.
+                return False
+            last_updated = known.last_updated
         if isinstance(snapshot, SiteAvailability):
             self._sites[snapshot.site_id] = Observed(snapshot, last_updated, received_at)
         else:
@@ -79,7 +86,7 @@ class AvailabilityMap:
         return True
 
     def forget_generation(self, topic: Topic) -> None:
-        """For a stream that was wiped and reborn: the next message is taken whatever its generation."""
+        """For a stream that was wiped and reborn: the next message, if not older, is taken whatever its generation."""
         self._current.pop(topic, None)
 
     def drop(self, topic: Topic) -> None:
@@ -91,13 +98,6 @@ class AvailabilityMap:
         """What is known of a node; None if its site was never synced or Blazar does not list it."""
         site = self._sites.get(site_id)
         return site.snapshot.nodes.get(node_id) if site else None
-
-    def _last_updated(self, topic: Topic, snapshot: Snapshot, received_at: datetime) -> datetime:
-        # A writer's clock may run ahead of ours: nothing is younger than its receipt.
-        observed = min(snapshot.observed_at, received_at)
-        known = (self._sites if topic.subject is Subject.SITE else self._flavors).get(topic.site_id)
-        # A reborn log may have been restored from a backup: its age is told as it is, older than what it replaces.
-        return max(observed, known.last_updated) if known and topic in self._current else observed
 
 
 def clipped_segments(

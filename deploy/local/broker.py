@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.local.install_rabbitmq import CannotInstallError, install_rabbitmq
+from deploy.local.debian_packages import CannotInstallError
+from deploy.local.install_rabbitmq import install_rabbitmq
 from deploy.local.rabbitmq import RabbitNode
 from shared.broker import BrokerTransport
 from shared.broker_session import BrokerSession

@@ -15,7 +15,7 @@ from sync_service.adapters.blazar_records import allocations_of, capacity_of, ho
 from sync_service.adapters.cloud_errors import answered, explained
 from sync_service.adapters.clouds import MAX_ANSWER_BYTES, Cloud
 from sync_service.domain.judgement import Allocation, Host
-from sync_service.domain.ports import FlavorCapacity, NotPublishedError, SourceError
+from sync_service.domain.ports import FlavorCapacity, NotPublishedError, SourceError, TroubleKind
 
 _BLAZAR: Final = "Blazar"
 _SERVICE_TYPE: Final = "reservation"
@@ -91,11 +91,14 @@ def _check_catalog(region: Any) -> None:
     endpoints = region.get_service_catalog().get_endpoints_data(_SERVICE_TYPE, interface=interface)
     regions = sorted({str(endpoint.region_name) for found in endpoints.values() for endpoint in found})
     if not regions:
-        raise SourceError(f"the catalog has no service of type {_SERVICE_TYPE!r} with interface {interface!r}")
-    if not name and len(regions) > 1:
-        raise SourceError(f"the cloud names no region, and Blazar is in several: {', '.join(regions)}")
-    if name and name not in regions:
-        raise SourceError(f"the catalog has no Blazar in region {name!r}; it is in: {', '.join(regions)}")
+        reason = f"the catalog has no service of type {_SERVICE_TYPE!r} with interface {interface!r}"
+    elif not name and len(regions) > 1:
+        reason = f"the cloud names no region, and Blazar is in several: {', '.join(regions)}"
+    elif name and name not in regions:
+        reason = f"the catalog has no Blazar in region {name!r}; it is in: {', '.join(regions)}"
+    else:
+        return
+    raise SourceError(reason, TroubleKind.CATALOG)
 
 
 def _hosts(blazar: Any) -> tuple[Host, ...]:
@@ -139,5 +142,6 @@ def _refused(status: int, text: str) -> SourceError:
     if status == HTTPStatus.FORBIDDEN:
         policy = _POLICY.search(text)
         rule = f"policy {policy[0]}" if policy else "policy"
-        return SourceError(f"Blazar's {rule} forbids this (403): the site's operator must allow it to our role")
+        sentence = f"Blazar's {rule} forbids this (403): the site's operator must allow it to our role"
+        return SourceError(sentence, TroubleKind.POLICY)
     return answered(_BLAZAR, status)

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from shared.availability import FlavorSegment, Interval
 from sync_service.domain.judgement import Allocation, Host
-from sync_service.domain.ports import FlavorCapacity, SourceError
+from sync_service.domain.ports import FlavorCapacity, SourceError, TroubleKind
 
 MAX_RECORDS: Final = 100_000
 """Hosts, allocations or flavors of one answer."""
@@ -170,7 +170,7 @@ def allocations_of(answer: object, *, most: int = MAX_INTERVALS) -> tuple[Alloca
         allocations.append(allocation := _allocation(row))
         reservations += len(allocation.reservations)
         if reservations > most:
-            raise SourceError(f"more than {most} reservations in the allocations")
+            raise SourceError(f"more than {most} reservations in the allocations", TroubleKind.TOO_LARGE)
     return tuple(allocations)
 
 
@@ -212,7 +212,7 @@ def capacity_of(answer: object, names: Mapping[str, str], *, most: int = MAX_INT
         if name := _id(names.get(record.flavor_id)):
             flavors[name] = segments
     if sum(map(len, flavors.values())) > most:
-        raise SourceError(f"more than {most} segments in the flavor availability")
+        raise SourceError(f"more than {most} segments in the flavor availability", TroubleKind.TOO_LARGE)
     return FlavorCapacity(flavors, unreadable)
 
 
@@ -220,7 +220,7 @@ def _rows(answer: object, what: str) -> Sequence[object]:
     if not isinstance(answer, list):
         raise SourceError(f"the {what} is not a list")
     if len(answer) > MAX_RECORDS:
-        raise SourceError(f"more than {MAX_RECORDS} rows in the {what}")
+        raise SourceError(f"more than {MAX_RECORDS} rows in the {what}", TroubleKind.TOO_LARGE)
     return cast("list[object]", answer)
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from keystoneauth1 import exceptions as keystone
 from openstack import exceptions as openstack_sdk
 
-from sync_service.domain.ports import SourceError
+from sync_service.domain.ports import SourceError, TroubleKind
 
 _UNEXPECTED: Final = (
     keystone.ClientException,
@@ -38,27 +38,32 @@ _HOST: Final = re.compile(r"https?://(?:[^/@\s]*@)?([^/\s]+)")
 class AuthenticationRefusedError(SourceError):
     """Keystone or a service refuses the credential: the clients must be built anew."""
 
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, TroubleKind.CREDENTIAL)
+
 
 @contextlib.contextmanager
-def explained(what: str, *, otherwise: str | None = None) -> Iterator[None]:
+def explained(what: str, *, otherwise: str | None = None, kind: TroubleKind = TroubleKind.UNREADABLE) -> Iterator[None]:
     """Turns whatever a client raises into a `SourceError`.
 
     Args:
         what: Whom the calls are for.
         otherwise: The sentence where nothing better is known.
+        kind: Of that sentence.
     """
     try:
         yield
     except _UNEXPECTED as error:
         sentence = otherwise or f"the answer of {what} cannot be read"
-        raise _explanation(error, what) or SourceError(f"{sentence} ({type(error).__name__})") from None
+        raise _explanation(error, what) or SourceError(f"{sentence} ({type(error).__name__})", kind) from None
 
 
 def answered(what: str, status: int) -> SourceError:
     """What an answer means that is an error."""
     if status == HTTPStatus.UNAUTHORIZED:
         return AuthenticationRefusedError(f"{what} refuses the token (401)")
-    return SourceError(f"{what} answers {status}")
+    kind = TroubleKind.POLICY if status == HTTPStatus.FORBIDDEN else TroubleKind.ERROR_ANSWER
+    return SourceError(f"{what} answers {status}", kind)
 
 
 def _explanation(error: Exception, what: str) -> SourceError | None:
@@ -68,11 +73,12 @@ def _explanation(error: Exception, what: str) -> SourceError | None:
         case openstack_sdk.HttpException(status_code=status):
             return answered(what, status)
         case keystone.ConnectionError():
-            return SourceError(_disconnection(error))
+            return _disconnection(error)
         case keystone.EndpointNotFound() | openstack_sdk.EndpointNotFound():
-            return SourceError(f"the catalog has no endpoint of {what}")
+            return SourceError(f"the catalog has no endpoint of {what}", TroubleKind.CATALOG)
         case keystone.MissingRequiredOptions(options=options):
-            return SourceError(f"{what} lacks {', '.join(option.dest for option in options)}")
+            missing = ", ".join(option.dest for option in options)
+            return SourceError(f"{what} lacks {missing}", TroubleKind.CONFIGURATION)
         case _:
             return None
 
@@ -82,21 +88,21 @@ def _keystone_answered(error: Exception) -> SourceError:
         case keystone.HttpError(http_status=401 | 404 as status):
             return AuthenticationRefusedError(f"Keystone answers {status}: {_KEYSTONE_REFUSALS[status]}")
         case keystone.HttpError(http_status=status):
-            return SourceError(f"Keystone answers {status}")
+            return answered("Keystone", status)
         case _:
-            return SourceError("the answer of Keystone cannot be read")
+            return SourceError("the answer of Keystone cannot be read", TroubleKind.UNREADABLE)
 
 
-def _disconnection(error: Exception) -> str:
+def _disconnection(error: Exception) -> SourceError:
     found = _HOST.search(str(error))
     host = found[1] if found else "the site"
     match error:
         case keystone.ConnectTimeout():
-            return f"no answer of {host} in time"
+            return SourceError(f"no answer of {host} in time", TroubleKind.TIMEOUT)
         case keystone.UnknownConnectionError():
-            return f"the answer of {host} is cut short"
+            return SourceError(f"the answer of {host} is cut short", TroubleKind.CONNECTION)
         case _:
-            return f"no connection to {host}: {_system_error(error)}"
+            return SourceError(f"no connection to {host}: {_system_error(error)}", TroubleKind.CONNECTION)
 
 
 def _system_error(error: BaseException) -> str:

@@ -25,7 +25,7 @@ import urllib3
 from keystoneauth1 import session as keystone_session
 
 from sync_service.adapters.cloud_errors import AuthenticationRefusedError, explained
-from sync_service.domain.ports import SourceError
+from sync_service.domain.ports import SourceError, TroubleKind
 
 MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 """Of one decoded body; 50 000 hosts with 60 capabilities each are about 150 MB."""
@@ -88,14 +88,14 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
             while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
                 body += chunk
                 if len(body) > self._max_answer_bytes:
-                    raise SourceError(f"an answer of more than {self._max_answer_bytes} bytes")
+                    raise SourceError(f"an answer of more than {self._max_answer_bytes} bytes", TroubleKind.TOO_LARGE)
                 self._time_left()
         return bytes(body)
 
     def _time_left(self) -> float:
         left = self.deadline - time.monotonic()
         if left <= 0:
-            raise SourceError("the answer takes too long")
+            raise SourceError("the answer takes too long", TroubleKind.TIMEOUT)
         return left
 
 
@@ -170,7 +170,7 @@ class Cloud[C]:
             SourceError: `work` raised it, the cloud cannot be configured, or the previous call still hangs.
         """
         if self._busy:
-            raise SourceError("the previous call still hangs")
+            raise SourceError("the previous call still hangs", TroubleKind.HANGING)
         self._busy = True
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()
@@ -222,12 +222,13 @@ class Cloud[C]:
         transport.mount("https://", http)
         transport.mount("http://", http)
         what = f"cloud {self._name!r}"
-        with explained(what, otherwise=f"{what} is not configured as openstacksdk wants it"):
+        unusable = f"{what} is not configured as openstacksdk wants it"
+        with explained(what, otherwise=unusable, kind=TroubleKind.CONFIGURATION):
             config = openstack.config.OpenStackConfig(
                 session_constructor=functools.partial(keystone_session.Session, session=transport)
             )
             if self._name not in config.get_cloud_names():
-                raise SourceError(_unknown(self._name, config.config_filename))
+                raise SourceError(_unknown(self._name, config.config_filename), TroubleKind.CONFIGURATION)
             # Blazar's v2 is announced and does not work. What hangs is ours to give up: no retries.
             region = config.get_one(self._name, api_timeout=self._timeout, reservation_api_version="1")
             clients = self._build(region)

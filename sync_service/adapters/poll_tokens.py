@@ -6,12 +6,13 @@ exclusion: two polls of a topic may overlap at a replica's start or fault, and t
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Final, NoReturn
 
 from shared.availability import utc_now
-from shared.sessions import SessionKeeper
+from shared.sessions import SessionKeeper, SessionState
 from shared.topology import Topic
 from shared.transport import Session, Transport
 from sync_service.adapters.availability_publisher import AvailabilityPublisher
@@ -27,6 +28,7 @@ class PollTokens:
 
     Attributes:
         held: The topics whose token is here now.
+        lost: How often this replica found each topic's token missing, and made it anew.
     """
 
     def __init__(
@@ -54,11 +56,18 @@ class PollTokens:
             source: A URI reference that names this replica in its messages.
         """
         self.held: set[Topic] = set()
+        self.lost: Counter[Topic] = Counter()
         self._topics = tuple(topics)
         self._keeper = SessionKeeper(transport, "poll", self._begin)
         self._silence = transport.silence
         self._desk = Desk(
-            poller, AvailabilityPublisher(source), clock, asyncio.Semaphore(max_concurrent), self.held, longest_poll
+            poller,
+            AvailabilityPublisher(source),
+            clock,
+            asyncio.Semaphore(max_concurrent),
+            self.held,
+            self.lost,
+            longest_poll,
         )
         self._interval_of = interval_of
 
@@ -66,6 +75,11 @@ class PollTokens:
     def connected(self) -> bool:
         """Whether a session with the log stands."""
         return self._keeper.connected
+
+    @property
+    def session_state(self) -> SessionState:
+        """Whether one stands, and if not, why."""
+        return self._keeper.state
 
     @property
     def last_loss(self) -> str | None:

@@ -4,6 +4,7 @@ import asyncio
 import math
 import random
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -55,6 +56,7 @@ class Desk:
     Attributes:
         slots: One for each poll that may run.
         held: The topics whose token is here.
+        lost: How often each topic's token was missing, and made anew.
         longest_poll: No poll takes longer.
     """
 
@@ -63,6 +65,7 @@ class Desk:
     clock: Callable[[], datetime]
     slots: asyncio.Semaphore
     held: set[Topic]
+    lost: Counter[Topic]
     longest_poll: timedelta
     unfinished: dict[Topic, Unfinished] = field(default_factory=dict)
 
@@ -78,6 +81,10 @@ class _Turn:
         self._session = session
         self._head = head
         self._publisher = publisher
+
+    @property
+    def observed_before(self) -> datetime | None:
+        return self._head.newest.observed_at if self._head.newest else None
 
     async def newest(self) -> Snapshot | None:
         return await self._head.snapshot()
@@ -137,6 +144,7 @@ class TopicTurns:
             empty_looks = 0 if await self._has_token() else empty_looks + 1
             if empty_looks == enough:
                 self._log.warning("poll token lost")
+                self._desk.lost[self._topic] += 1
                 await self._seed()
                 empty_looks = 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
-from shared.availability import MAX_GENERATION, Interval, NodeAvailability
+from shared.availability import Interval, NodeAvailability
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -128,14 +128,19 @@ class Stamp:
     observed_at: datetime
 
     @classmethod
-    def following(cls, follows: int | None, now: datetime) -> Self:
-        """The stamp of a poll that begins at `now`, by a clock that may have been set back since the last one."""
+    def following(cls, follows: int | None, now: datetime, *, observed_before: datetime | None = None) -> Self:
+        """The stamp of a poll that begins at `now`, by a clock that may have been set back since the last one.
+
+        Args:
+            follows: The newest generation known.
+            now: The present.
+            observed_before: When that one's snapshot was observed; None if that is not known.
+        """
         clock = (now - _EPOCH) // _MILLISECOND
-        if follows is None:
-            return cls(clock, None, _EPOCH + clock * _MILLISECOND)
-        # The last generation is not less than its own `observed_at` in ms, whoever published it.
-        observed = max(clock, min(follows, MAX_GENERATION))
-        return cls(max(clock, follows + 1), follows, _EPOCH + observed * _MILLISECOND)
+        observed_at = _EPOCH + clock * _MILLISECOND
+        # Not what `follows` says in milliseconds: a generation may be ahead of all clocks, and ages are not made up.
+        observed_at = max(observed_at, observed_before) if observed_before else observed_at
+        return cls(clock if follows is None else max(clock, follows + 1), follows, observed_at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -15,16 +15,44 @@ class TurnLostError(Exception):
     """The turn is over for this replica: its session with the broker has ended, or a newer snapshot is out."""
 
 
+class TroubleKind(StrEnum):
+    """Why a poll published nothing, for metrics: whom it concerns differs. The sentence beside it tells more."""
+
+    CONNECTION = "connection"
+    TIMEOUT = "timeout"
+    HANGING = "hanging"
+    CREDENTIAL = "credential"
+    POLICY = "policy"
+    CONFIGURATION = "configuration"
+    CATALOG = "catalog"
+    ERROR_ANSWER = "error-answer"
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too-large"
+    DOUBTED = "doubted"
+    NOT_PUBLISHED = "not-published"
+    PROGRAM_ERROR = "program-error"
+
+
 class SourceError(Exception):
     """A site that cannot be read now. Its text is a sentence for operators, without names or secrets."""
+
+    def __init__(self, sentence: str, kind: TroubleKind = TroubleKind.UNREADABLE) -> None:
+        super().__init__(sentence)
+        self.kind = kind
 
 
 class UnpublishableError(SourceError):
     """An answer of which no message can be made that readers and brokers take."""
 
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, TroubleKind.TOO_LARGE)
+
 
 class NotPublishedError(SourceError):
     """The site does not have what was asked for, and will not tomorrow."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, TroubleKind.NOT_PUBLISHED)
 
 
 class Source(Protocol):
@@ -84,6 +112,11 @@ class Turn(Protocol):
     @property
     def follows(self) -> int | None:
         """The newest generation published when the turn began; None if there was none."""
+        ...
+
+    @property
+    def observed_before(self) -> datetime | None:
+        """When the newest snapshot was observed; None if there is none."""
         ...
 
     async def newest(self) -> Snapshot | None:
@@ -148,6 +181,10 @@ class PollObserver(Protocol):
 
     def poll_ended(self, topic: Topic, result: PollResult, seconds: float) -> None:
         """A poll of `topic` ended so after `seconds`."""
+        ...
+
+    def troubled(self, topic: Topic, kind: TroubleKind) -> None:
+        """A poll of `topic` published nothing, for a reason of this kind."""
         ...
 
     def records_read(self, topic: Topic, listed: int, unreadable: int) -> None:

@@ -1,22 +1,27 @@
 """The whole API service in this process: a repository, the embedded log, HTTP."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from api_service import keys
 from api_service.app import create_app, feed, inventory
+from api_service.probed import FEED
 from api_service.settings import Settings
 from shared.availability import NodeAvailability, Snapshot, utc_now
-from shared.embedded import EmbeddedTransport
 from shared.messages import encode
+from shared.sessions import SessionState
 from shared.supervision import supervised
 from shared.topology import topic_of
+from shared.transport import SessionLostError
 from tests.component.serving import AiohttpClient
 from tests.eventually import until, until_answered
+from tests.fragile import FragileTransport
 from tests.inventories import booked, polled
 from tests.repositories import GPU_NODE, TACC_NODES, GitRepository, change, write
 
@@ -29,18 +34,18 @@ def repository(tmp_path: Path) -> GitRepository:
 
 
 @pytest.fixture
-def log() -> EmbeddedTransport:
-    return EmbeddedTransport()
+def log() -> FragileTransport:
+    return FragileTransport()
 
 
 @pytest.fixture
 async def client(
-    aiohttp_client: AiohttpClient, repository: GitRepository, log: EmbeddedTransport
+    aiohttp_client: AiohttpClient, repository: GitRepository, log: FragileTransport
 ) -> TestClient[Any, Any]:
     return await aiohttp_client(service(repository, log))
 
 
-def service(repository: GitRepository, log: EmbeddedTransport) -> web.Application:
+def service(repository: GitRepository, log: FragileTransport) -> web.Application:
     settings = Settings.model_validate(
         {
             "reference": {"ref_dir": repository.data, "reload_interval_seconds": 0.05},
@@ -50,7 +55,7 @@ def service(repository: GitRepository, log: EmbeddedTransport) -> web.Applicatio
     return create_app(settings, transport=log, contexts=(inventory, feed))
 
 
-async def publish(log: EmbeddedTransport, snapshot: Snapshot) -> None:
+async def publish(log: FragileTransport, snapshot: Snapshot) -> None:
     async with log.session("test") as session:
         await session.declare([topic_of(snapshot)])
         await session.publish(topic_of(snapshot), encode(snapshot, source="/test"))
@@ -60,22 +65,70 @@ def gpu_node(**more: Any) -> NodeAvailability:
     return booked(node_id=GPU_NODE, **more)
 
 
+async def told(client: TestClient[Any, Any], family: str, label: str) -> dict[str, float]:
+    """The values of a metric by one of its labels."""
+    families = text_string_to_metric_families(await (await client.get("/metrics")).text())
+    return {each.labels[label]: each.value for found in families if found.name == family for each in found.samples}
+
+
 async def get(client: TestClient[Any, Any], path: str) -> Any:
     response = await client.get(path)
     return await response.json() if response.status == 200 else None
 
 
 async def test_it_is_ready_once_the_inventory_is_loaded_and_every_configured_site_was_read(
-    client: TestClient[Any, Any], log: EmbeddedTransport
+    client: TestClient[Any, Any], log: FragileTransport
 ) -> None:
     await until(lambda: client.app is not None and client.app[keys.INVENTORY].loaded)
     reasons = (await (await client.get("/readyz")).json())["reasons"]
     assert reasons == ["the availability log has not been read yet"]
+    assert await told(client, "reference_api_ready", "part") == {"inventory": 1.0, "log": 0.0}
     await publish(log, polled("tacc", gpu_node(), at=utc_now()))
     assert (await until_answered(lambda: get(client, "/readyz")))["status"] == "ok"
+    assert await told(client, "reference_api_ready", "part") == {"inventory": 1.0, "log": 1.0}
 
 
-async def test_what_is_published_is_served(client: TestClient[Any, Any], log: EmbeddedTransport) -> None:
+async def test_without_a_session_with_the_broker_it_tells_whether_it_ever_had_one(
+    client: TestClient[Any, Any], log: FragileTransport
+) -> None:
+    async def states() -> set[str]:
+        told_of = await told(client, "reference_api_feed_session", "state")
+        assert told_of.keys() == set(SessionState)
+        return {state for state, value in told_of.items() if value}
+
+    await until(lambda: client.app is not None and client.app[FEED].connected)
+    assert await states() == {"standing"}
+    log.refusals = [SessionLostError("gone")] * 99
+    log.cut()
+    await until(lambda: client.app is not None and not client.app[FEED].connected)
+    assert await states() == {"lost"}
+    assert (await get(client, "/status"))["feed"]["session"] == "lost"
+
+
+async def test_a_shallow_clone_is_told_in_numbers_too(
+    aiohttp_client: AiohttpClient, repository: GitRepository, tmp_path: Path, log: FragileTransport
+) -> None:
+    change(repository.data / TACC_NODES / f"{GPU_NODE}.json", node_name="renamed")
+    repository.commit("rename a node")
+    clone = GitRepository(tmp_path / "clone", made=True)
+    repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(clone.folder))
+    for source, expected in ((repository, "0.0"), (clone, "1.0")):
+        client = await aiohttp_client(service(source, log))
+        await until_answered(partial(get, client, NODE))
+        assert f"reference_api_inventory_shallow {expected}" in await (await client.get("/metrics")).text()
+
+
+async def test_a_configured_site_that_nobody_has_published_is_stale_and_has_no_age(
+    client: TestClient[Any, Any], log: FragileTransport
+) -> None:
+    assert await told(client, "reference_api_site_stale", "site") == {"tacc": 1.0}
+    assert await told(client, "reference_api_site_age_seconds", "site") == {}
+    await publish(log, polled("tacc", gpu_node(), at=utc_now()))
+    await until_answered(lambda: get(client, "/readyz"))
+    assert await told(client, "reference_api_site_stale", "site") == {"tacc": 0.0}
+
+
+async def test_what_is_published_is_served(client: TestClient[Any, Any], log: FragileTransport) -> None:
     await publish(log, polled("tacc", gpu_node(maintenance=True), at=utc_now()))
 
     async def state() -> bool:
@@ -86,7 +139,7 @@ async def test_what_is_published_is_served(client: TestClient[Any, Any], log: Em
 
 
 async def test_a_replica_that_starts_later_has_all_that_was_published(
-    aiohttp_client: AiohttpClient, repository: GitRepository, log: EmbeddedTransport
+    aiohttp_client: AiohttpClient, repository: GitRepository, log: FragileTransport
 ) -> None:
     await publish(log, polled("tacc", gpu_node(), at=utc_now()))
     late = await aiohttp_client(service(repository, log))
@@ -113,7 +166,7 @@ async def test_a_new_commit_is_served_without_a_restart(
 
 
 async def test_a_site_that_a_commit_brings_is_followed_at_once(
-    client: TestClient[Any, Any], repository: GitRepository, log: EmbeddedTransport
+    client: TestClient[Any, Any], repository: GitRepository, log: FragileTransport
 ) -> None:
     await publish(log, polled("newsite", at=utc_now()))
     await until_answered(lambda: get(client, NODE))
@@ -126,7 +179,7 @@ async def test_a_site_that_a_commit_brings_is_followed_at_once(
 
 
 async def test_a_commit_without_a_usable_site_is_refused_and_told(
-    client: TestClient[Any, Any], repository: GitRepository, log: EmbeddedTransport
+    client: TestClient[Any, Any], repository: GitRepository, log: FragileTransport
 ) -> None:
     await publish(log, polled("tacc", gpu_node(), at=utc_now()))
     await until_answered(lambda: get(client, "/readyz"))
@@ -162,7 +215,7 @@ async def missing(client: TestClient[Any, Any]) -> bool:
 
 
 async def test_it_is_alive_until_a_loop_dies(aiohttp_client: AiohttpClient) -> None:
-    app = create_app(Settings(), transport=EmbeddedTransport(), contexts=())
+    app = create_app(Settings(), transport=FragileTransport(), contexts=())
     client = await aiohttp_client(app)
     assert (await get(client, "/healthz"))["status"] == "ok"
 
@@ -174,11 +227,12 @@ async def test_it_is_alive_until_a_loop_dies(aiohttp_client: AiohttpClient) -> N
         response = await client.get("/healthz")
         assert response.status == 503
         assert (await response.json())["reasons"] == ["the loop feed has died"]
+        assert await told(client, "reference_api_loop_alive", "loop") == {"feed": 0.0}
         assert (await client.get("/sites")).status == 200
 
 
 async def test_a_message_that_nobody_can_use_changes_nothing(
-    client: TestClient[Any, Any], log: EmbeddedTransport
+    client: TestClient[Any, Any], log: FragileTransport
 ) -> None:
     await publish(log, polled("tacc", gpu_node(), at=utc_now()))
     before = await until_answered(lambda: get(client, f"{NODE}/availability"))
@@ -191,3 +245,18 @@ async def test_a_message_that_nobody_can_use_changes_nothing(
 
     await until_answered(poisoned)
     assert await get(client, f"{NODE}/availability") == before
+
+
+async def test_a_stream_that_was_reborn_is_told_in_numbers(client: TestClient[Any, Any], log: FragileTransport) -> None:
+    await publish(log, polled("tacc", at=utc_now(), generation=5))
+    await publish(log, polled("tacc", at=utc_now(), generation=6))
+    await until_answered(lambda: get(client, "/readyz"))
+    log.wipe()
+    await publish(log, polled("tacc", at=utc_now(), generation=1))
+
+    async def reborn() -> bool:
+        return bool((await get(client, "/status"))["feed"]["incidents"]["stream-reborn"] == 1)
+
+    await until_answered(reborn)
+    incidents = await told(client, "reference_api_feed_incidents", "kind")
+    assert incidents == {"stream-reborn": 1.0, "looked-back": 0.0, "not-buried": 0.0}

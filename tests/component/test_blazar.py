@@ -9,15 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import requests
 
 from deploy.local.openstack import SimulatedCloud, faults
 from deploy.local.openstack.site import PEOPLE
 from shared.availability import Interval, utc_now
 from shared.logs import LogFormat, configure_logging
 from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
-from sync_service.adapters.clouds import Cloud
+from sync_service.adapters.clouds import Cloud, LimitedHttp
 from sync_service.domain.judgement import Allocation, Host
-from sync_service.domain.ports import NotPublishedError, SourceError
+from sync_service.domain.ports import NotPublishedError, SourceError, TroubleKind
 from tests.blazar_cases import (
     SHORT,
     TIMEOUT,
@@ -94,8 +95,9 @@ class TestReading(ReadingCases):
 
     async def test_a_body_that_is_too_large_is_a_failure(self, cloud: CloudUnderTest) -> None:
         source = BlazarSite("uc", timeout=TIMEOUT, max_answer_bytes=500)
-        with pytest.raises(SourceError, match="an answer of more than 500 bytes"):
+        with pytest.raises(SourceError, match="an answer of more than 500 bytes") as failure:
             await source.hosts()
+        assert failure.value.kind is TroubleKind.TOO_LARGE
 
 
 class TestRegions(RegionCases):
@@ -115,8 +117,9 @@ class TestRegions(RegionCases):
         simulated.sites["uc"].in_catalog = False
         simulated.keystone.expire_tokens()
         await source.hosts()  # begun with the old catalog
-        with pytest.raises(SourceError, match="the catalog has no endpoint of Blazar"):
+        with pytest.raises(SourceError, match="the catalog has no endpoint of Blazar") as failure:
             await source.hosts()
+        assert failure.value.kind is TroubleKind.CATALOG
 
     async def test_the_interface_of_clouds_yaml_is_used(self, cloud: CloudUnderTest, simulated: SimulatedCloud) -> None:
         simulated.keystone.interfaces = ("internal",)
@@ -211,8 +214,9 @@ class TestFaults(FaultCases):
             async with asyncio.timeout(0.2):
                 await stuck.run(lambda _clients: answered.wait())
         for _ in range(3):
-            with pytest.raises(SourceError, match="the previous call still hangs"):
+            with pytest.raises(SourceError, match="the previous call still hangs") as failure:
                 await stuck.run(lambda _clients: None)
+            assert failure.value.kind is TroubleKind.HANGING
         assert len(site_threads()) == 1
         answered.set()
         await until(lambda: not site_threads())
@@ -243,6 +247,7 @@ class TestConfiguration:
     async def failure(self, cloud: str = "uc") -> str:
         with pytest.raises(SourceError) as failure:
             await BlazarSite(cloud, timeout=TIMEOUT).hosts()
+        assert failure.value.kind is TroubleKind.CONFIGURATION
         return str(failure.value)
 
     async def test_an_unknown_cloud_is_named_with_its_file(self, cloud: CloudUnderTest) -> None:
@@ -333,6 +338,22 @@ class TestFlavors:
             await flavors.capacity(DAY)
         await cloud.blazar.mend()
         assert (await flavors.capacity(DAY)).flavors
+
+
+async def test_whichever_service_forbids_something_it_is_a_matter_of_policy(
+    cloud: CloudUnderTest, flavors: BlazarFlavors
+) -> None:
+    await cloud.blazar.break_with(faults.status(403), path="/compute")
+    with pytest.raises(SourceError, match="Nova answers 403") as failure:
+        await flavors.capacity(DAY)
+    assert failure.value.kind is TroubleKind.POLICY
+
+
+def test_a_request_that_begins_too_late_is_out_of_time() -> None:
+    late = LimitedHttp(max_answer_bytes=1)
+    with pytest.raises(SourceError, match="takes too long") as failure:
+        late.send(requests.Request("GET", "http://localhost/").prepare())
+    assert failure.value.kind is TroubleKind.TIMEOUT
 
 
 async def test_not_even_debug_logs_hold_names_secrets_or_tokens(

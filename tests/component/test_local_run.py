@@ -24,7 +24,8 @@ import pytest
 from api_service.adapters import git_repository
 from api_service.settings import load_settings
 from deploy.local.broker import BrokerUnusableError, broker
-from deploy.local.install_rabbitmq import CannotInstallError, Machine, install_rabbitmq
+from deploy.local.debian_packages import CannotInstallError, Machine
+from deploy.local.install_rabbitmq import install_rabbitmq
 from deploy.local.plan import PlanError, planned
 from deploy.local.processes import Process, ProcessFailedError, wait_until
 from deploy.local.rabbitmq import RabbitNode

@@ -211,6 +211,7 @@ class TestProbes:
         assert (status["service"], status["live"], status["ready"]) == ("reference-sync", "yes", "yes")
         assert (poll["site_id"], poll["subject"], poll["cloud"], poll["trouble"]) == ("uc", "site", "uc", None)
         assert 0 <= poll["age_seconds"] < 15
+        assert poll["tokens_lost"] == 0
 
     async def test_the_numbers_are_there_for_prometheus(
         self, cloud: SimulatedCloud, aiohttp_client: AiohttpClient
@@ -226,7 +227,12 @@ class TestProbes:
             'reference_sync_poll_seconds_count{site="uc",subject="site"}',
             'reference_sync_last_success_age_seconds{site="uc",subject="site"}',
             "reference_sync_broker_connected 1.0",
-            "reference_sync_poll_tokens_held ",
+            'reference_sync_poll_tokens_held{site="uc",subject="site"} ',
+            'reference_sync_poll_tokens_lost_total{site="uc",subject="site"} 0.0',
+            'reference_sync_broker_session{state="standing"} 1.0',
+            'reference_sync_broker_session{state="refused"} 0.0',
+            'reference_sync_loop_alive{loop="polling"} 1.0',
+            'reference_sync_ready{part="broker"} 1.0',
         ):
             assert line in text
 
@@ -240,6 +246,10 @@ class TestProbes:
         status, body = await answer(client, "/readyz")
         assert status == 503
         assert body["reasons"]
+        assert (await answer(client, "/status"))[1]["broker"]["session"] == "never"
+        told = await (await client.get("/metrics")).text()
+        assert 'reference_sync_broker_session{state="never"} 1.0' in told
+        assert 'reference_sync_ready{part="broker"} 0.0' in told
         assert "hunter2" not in await (await client.get("/status")).text()
 
     async def test_trouble_with_a_site_is_no_reason_not_to_be_ready(
@@ -251,7 +261,10 @@ class TestProbes:
         await until(lambda: polls(app, "failed"))
         assert (await answer(client, "/healthz"))[0] == (await answer(client, "/readyz"))[0] == 200
         _, status = await answer(client, "/status")
-        assert status["polls"][0]["trouble"] == "Blazar answers 500"
+        [poll] = status["polls"]
+        assert (poll["trouble"], poll["trouble_kind"]) == ("Blazar answers 500", "error-answer")
+        labels = {"site": "uc", "subject": "site", "kind": "error-answer"}
+        assert app[PROBED].registry.get_sample_value("reference_sync_troubles_total", labels)
 
     async def test_a_loop_that_died_is_told(self, aiohttp_client: AiohttpClient) -> None:
         async def die() -> None:
@@ -269,6 +282,18 @@ class TestProbes:
             503,
             {"status": "failing", "reasons": ["the loop polling has died"]},
         )
+        assert 'reference_sync_loop_alive{loop="polling"} 0.0' in await (await client.get("/metrics")).text()
+
+    async def test_a_site_that_nobody_polls_is_told_by_polls_that_stay_at_none(
+        self, aiohttp_client: AiohttpClient
+    ) -> None:
+        client = await aiohttp_client(
+            create_app(settings("uc", flavors=("uc",)), transport=EmbeddedTransport(), contexts=())
+        )
+        told = await (await client.get("/metrics")).text()
+        for subject in Subject:
+            assert f'reference_sync_polls_total{{result="published",site="uc",subject="{subject}"}} 0.0' in told
+            assert f'reference_sync_poll_tokens_held{{site="uc",subject="{subject}"}} 0.0' in told
 
     async def test_with_no_site_it_idles_in_good_health_and_says_so_once(self, aiohttp_client: AiohttpClient) -> None:
         with capture_logs() as logs:

@@ -76,7 +76,7 @@ async def test_writers_of_three_versions_take_turns_and_none_is_lost(transport: 
             golden("site.v1.only_what_is_required", topic, generation=1),
             golden("site.v1.from_a_later_writer", topic, generation=2, follows=1),
             site(topic.site_id, 3, follows=2),
-            golden("site.v1.only_what_is_required", topic, generation=4),
+            golden("site.v1.only_what_is_required", topic, generation=4, follows=3),
         )
         await until(lambda: reader.generation == 4)
     assert counted(reader) == {"applied": 4}
@@ -142,7 +142,9 @@ async def test_a_writer_of_two_versions_fills_a_stream_of_each_and_a_reader_of_t
             for generation in (1, 2, 3):
                 second = of_version_2(topic, generation)
                 await exchange.publish(aio_pika.Message(second.body, headers=dict(second.headers)), later)
-                await session.publish(topic, encode(site(topic.site_id, generation), source="/later"))
+                await session.publish(
+                    topic, encode(site(topic.site_id, generation, follows=generation - 1), source="/later")
+                )
             await until(lambda: reader.generation == 3)
     assert counted(reader) == {"applied": 3}
     assert skips(logs) == 0

@@ -9,7 +9,7 @@ import pytest
 from deploy.local.rabbitmq import RabbitNode
 from shared.broker import BrokerTransport
 from shared.topology import Topic
-from shared.transport import Offset, SessionLostError
+from shared.transport import Offset, RefusedError, SessionLostError
 from tests.eventually import running, until
 from tests.replicas import Reader, Writer
 from tests.tcp_proxy import TcpProxy
@@ -51,6 +51,18 @@ def test_a_url_that_cannot_be_read_is_refused_without_repeating_it(url: str) -> 
         BrokerTransport(url, name="test")
     assert "pa55word" not in repr(refused.value)
     assert refused.value.__suppress_context__
+
+
+@pytest.mark.parametrize(("known", "unknown"), [("guest:guest", "guest:pa55word"), ("/%2F", "/nowhere")])
+async def test_a_broker_that_does_not_let_us_in_says_so_without_the_password(
+    rabbitmq: RabbitNode, known: str, unknown: str
+) -> None:
+    url = rabbitmq.url.rstrip("/") + "/%2F"
+    assert known in url
+    with pytest.raises(RefusedError) as refused:
+        async with BrokerTransport(url.replace(known, unknown), name="test").session("test"):
+            raise AssertionError("it let us in")
+    assert "pa55word" not in str(refused.value)
 
 
 async def test_a_broker_that_never_answers_is_given_up(wire: TcpProxy) -> None:

@@ -55,6 +55,9 @@ class Reader:
     def counts(self) -> dict[str, int]:
         return {str(fate): count for fate, count in self.feed.counts.items() if count}
 
+    def incidents(self) -> dict[str, int]:
+        return {str(incident): count for incident, count in self.feed.incidents.items() if count}
+
 
 def message(snapshot: Snapshot) -> Envelope:
     return encode(snapshot, source="/test")
@@ -170,6 +173,7 @@ async def test_a_burial_that_fails_is_told_and_disturbs_nothing() -> None:
                 await asyncio.sleep(1)
     assert reader.generation() == 1
     assert [line["reason"] for line in logs if line["event"] == "poison message not buried"] == ["no memory"]
+    assert reader.incidents() == {"not-buried": 1, "looked-back": 1}
 
 
 @virtual_time
@@ -220,6 +224,7 @@ async def test_a_stream_of_nothing_but_poison_is_looked_through_once_and_leaves_
             await sent(transport, site(generation=3))
     assert reader.generation() == 3
     assert [line["event"] for line in logs].count("looked back") == 1
+    assert reader.incidents() == {"looked-back": 1}
 
 
 @virtual_time
@@ -258,6 +263,7 @@ async def test_a_wiped_and_reborn_stream_is_believed_whatever_its_generations() 
             await sent(transport, site(generation=5))
     assert reader.generation() == 5
     assert "stream reborn" in [line["event"] for line in logs]
+    assert reader.incidents() == {"stream-reborn": 1}
 
 
 @virtual_time

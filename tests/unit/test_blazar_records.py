@@ -14,7 +14,7 @@ from shared.availability import FlavorSegment, Interval
 from sync_service.adapters import blazar_records
 from sync_service.adapters.blazar_records import allocations_of, capacity_of, hosts_of
 from sync_service.domain.judgement import Allocation, Host
-from sync_service.domain.ports import FlavorCapacity, SourceError
+from sync_service.domain.ports import FlavorCapacity, SourceError, TroubleKind
 
 SAMPLES = Path(__file__).parents[1] / "data" / "openstack"
 GOOD: dict[str, Any] = {"id": "1", "hypervisor_hostname": "node", "reservable": True, "disabled": False}
@@ -113,8 +113,9 @@ class TestHosts:
             hosts_of(answer)
 
     def test_an_answer_that_is_too_long_is_a_failure(self) -> None:
-        with pytest.raises(SourceError, match="more than 100000 rows in the host list"):
+        with pytest.raises(SourceError, match="more than 100000 rows in the host list") as failure:
             hosts_of([GOOD] * (blazar_records.MAX_RECORDS + 1))
+        assert failure.value.kind is TroubleKind.TOO_LARGE
 
 
 class TestAllocations:
@@ -186,8 +187,9 @@ class TestAllocations:
 
     def test_too_many_reservations_are_a_failure(self) -> None:
         reservation = {"start_date": "2026-11-18T05:29:00", "end_date": "2026-11-19T05:29:00"}
-        with pytest.raises(SourceError, match="more than 3 reservations"):
+        with pytest.raises(SourceError, match="more than 3 reservations") as failure:
             allocations_of([{"resource_id": "1", "reservations": [reservation] * 4}], most=3)
+        assert failure.value.kind is TroubleKind.TOO_LARGE
 
 
 class TestFlavors:
@@ -245,5 +247,6 @@ class TestFlavors:
         assert capacity_of(rows, self.names).flavors == {}
 
     def test_too_many_segments_are_a_failure(self) -> None:
-        with pytest.raises(SourceError, match="more than 1 segments"):
+        with pytest.raises(SourceError, match="more than 1 segments") as failure:
             capacity_of([self.row(self.segment("22", "23"), self.segment("23", "24"))], self.names, most=1)
+        assert failure.value.kind is TroubleKind.TOO_LARGE

@@ -24,6 +24,7 @@ from sync_service.domain.ports import (
     PollResult,
     Rhythm,
     SourceError,
+    TroubleKind,
     TurnLostError,
     UnpublishableError,
 )
@@ -102,10 +103,12 @@ class FakeTurn:
         *,
         lost: bool = False,
         newest: Snapshot | None = None,
+        observed_before: datetime | None = None,
     ) -> None:
         self.topic = topic
         self.follows = newest.generation if newest else follows
         self.newest_snapshot = newest
+        self.observed_before = newest.observed_at if newest else observed_before
         self.published: list[Snapshot] = []
         self.lost = lost
 
@@ -122,11 +125,15 @@ class FakeObserver:
     def __init__(self) -> None:
         self.results: list[PollResult] = []
         self.seconds: list[float] = []
+        self.troubles: list[TroubleKind] = []
         self.read: tuple[int, int] | None = None
 
     def poll_ended(self, topic: Topic, result: PollResult, seconds: float) -> None:
         self.results.append(result)
         self.seconds.append(seconds)
+
+    def troubled(self, topic: Topic, kind: TroubleKind) -> None:
+        self.troubles.append(kind)
 
     def records_read(self, topic: Topic, listed: int, unreadable: int) -> None:
         self.read = (listed, unreadable)
@@ -172,9 +179,10 @@ class TestAGoodPoll:
 
     async def test_it_never_goes_back_behind_what_it_follows(self) -> None:
         bench = Bench("a")
-        await bench.poll(follows=NOON_MS + 3_600_000, after=0)
-        assert bench.published[0].generation == NOON_MS + 3_600_001
-        assert bench.published[0].observed_at == NOON + timedelta(hours=1)
+        turn = FakeTurn(follows=NOON_MS + 3_600_000, observed_before=NOON + timedelta(hours=1))
+        await bench.coordinator.poll(turn)
+        assert turn.published[0].generation == NOON_MS + 3_600_001
+        assert turn.published[0].observed_at == NOON + timedelta(hours=1)
 
     async def test_it_counts_what_it_read_and_how_long_that_took(self) -> None:
         bench = Bench("a", "b", "c")
@@ -289,12 +297,32 @@ class TestAFailure:
         condition = bench.coordinator.condition
         assert (condition.last_success, condition.trouble) == (NOON, "no connection")
 
+    async def test_each_kind_of_it_is_counted_and_the_condition_tells_the_newest(self) -> None:
+        bench = Bench("a")
+        kinds = []
+        answers: list[Sequence[Allocation] | Exception] = [
+            SourceError("no connection", TroubleKind.CONNECTION),
+            SourceError("the policy forbids this", TroubleKind.POLICY),
+            [],
+            ZeroDivisionError(),
+        ]
+        for answer in answers:
+            bench.site.allocations_answer = answer
+            await bench.poll()
+            kinds.append(bench.coordinator.condition.kind)
+        assert kinds == bench.observer.troubles == ["connection", "policy", "doubted", "program-error"]
+        bench.site.allocations_answer = [Allocation("1")]
+        await bench.poll()
+        assert bench.coordinator.condition.kind is None
+        assert len(bench.observer.troubles) == 4
+
     async def test_whatever_hangs_a_poll_ends_at_its_limit(self) -> None:
         bench = Bench("a", rhythm=Rhythm(60 * SECOND, 7 * SECOND, SECOND / 100, 300 * SECOND))
         bench.site.before = asyncio.Event().wait  # type: ignore[assignment]
         outcome = await bench.poll(follows=3)
         assert outcome == Outcome(3, 7 * SECOND)
         assert bench.coordinator.condition.trouble == "no complete answer within 0.01 s"
+        assert bench.coordinator.condition.kind is TroubleKind.TIMEOUT
 
     async def test_a_turn_that_is_lost_is_no_outage(self) -> None:
         bench = Bench("a")
@@ -382,6 +410,7 @@ class TestFlavors:
         assert outcomes == [Outcome(7, NOT_PUBLISHED_INTERVAL)] * 2
         assert [line["event"] for line in logs if line["log_level"] != "debug"] == ["not published by the site"]
         assert observer.results == [PollResult.NOT_PUBLISHED] * 2
+        assert coordinator.condition.kind is TroubleKind.NOT_PUBLISHED
 
     async def test_a_site_that_published_them_before_is_only_away(self) -> None:
         source, observer = FakeFlavors(self.capacity, NotPublishedError("404 by a proxy")), FakeObserver()
@@ -423,3 +452,4 @@ class TestFaultsOfOurOwn:
         bench = Bench("n1")
         assert await bench.coordinator.poll(Full(follows=7)) == Outcome(7, RHYTHM.error_backoff)
         assert bench.coordinator.condition.trouble == "too large"
+        assert bench.coordinator.condition.kind is TroubleKind.TOO_LARGE

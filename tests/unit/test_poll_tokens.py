@@ -339,8 +339,9 @@ async def test_a_restart_makes_no_second_token() -> None:
 @virtual_time
 async def test_a_token_lost_by_hand_is_made_anew_after_three_empty_looks() -> None:
     transport, poller = FragileTransport(), FakePoller(clock=clock)
+    subject = tokens(transport, poller)
     with capture_logs() as logs:
-        async with running(tokens(transport, poller).run()):
+        async with running(subject.run()):
             await asyncio.sleep(STARTUP_SECONDS + 10)
             transport.lose_token(TACC)
             lost = now()
@@ -348,6 +349,7 @@ async def test_a_token_lost_by_hand_is_made_anew_after_three_empty_looks() -> No
     assert 2 * 60 < poller.began[1] - lost < 3 * 60 + STARTUP_SECONDS
     assert poller.follows[1] == 1
     assert [line["event"] for line in logs].count("poll token lost") == 1
+    assert subject.lost == {TACC: 1}
 
 
 @virtual_time

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 from structlog.testing import capture_logs
 
-from shared.sessions import SessionKeeper
-from shared.transport import Session, SessionClosedError, SessionLostError, TopologyError
+from shared.sessions import SessionKeeper, SessionState
+from shared.transport import RefusedError, Session, SessionClosedError, SessionLostError, TopologyError
 from tests.eventually import running
 from tests.fragile import FragileTransport
 from tests.virtual_time import virtual_time
@@ -82,6 +82,34 @@ async def test_a_mismatch_is_told_once_until_it_is_another() -> None:
             await asyncio.sleep(600)
     assert [line["reason"] for line in logs] == ["inequivalent arg 'a'", "inequivalent arg 'b'"]
     assert subject.last_loss == "inequivalent arg 'b'"
+
+
+@virtual_time
+async def test_its_state_tells_apart_what_an_operator_does_differently() -> None:
+    transport = FragileTransport()
+    subject = SessionKeeper(transport, "test", nothing)
+    states = [subject.state]
+    async with running(subject.run()):
+        transport.refusals = [SessionLostError("no route")]
+        await asyncio.sleep(0.01)
+        states.append(subject.state)
+        await asyncio.sleep(10)
+        states.append(subject.state)
+        for refusal in (
+            SessionLostError("no route"),
+            RefusedError("wrong password"),
+            TopologyError("inequivalent arg"),
+        ):
+            transport.refusals = [refusal] * 3
+            transport.cut()
+            await asyncio.sleep(0.01)
+            states.append(subject.state)
+            await asyncio.sleep(0.5)
+            states.append(subject.state)
+            await asyncio.sleep(200)
+    lost, refused, mismatch = SessionState.LOST, SessionState.REFUSED, SessionState.MISMATCH
+    never, standing = SessionState.NEVER, SessionState.STANDING
+    assert states == [never, never, standing, lost, lost, lost, refused, lost, mismatch]
 
 
 @virtual_time

@@ -12,7 +12,7 @@ from shared.topology import Topic
 from sync_service.adapters.poll_tokens import PollTokens
 from sync_service.coordinator import Assignment, SiteCoordinator
 from sync_service.domain.judgement import Allocation, Host
-from sync_service.domain.ports import PollObserver, PollResult, Rhythm
+from sync_service.domain.ports import PollObserver, PollResult, Rhythm, TroubleKind
 from tests.eventually import running
 from tests.snapshots import NOON
 from tests.virtual_time import virtual_time
@@ -46,6 +46,9 @@ class Blazar:
 class Results(list[PollResult]):
     def poll_ended(self, topic: Topic, result: PollResult, seconds: float) -> None:
         self.append(result)
+
+    def troubled(self, topic: Topic, kind: TroubleKind) -> None:
+        pass
 
     def records_read(self, topic: Topic, listed: int, unreadable: int) -> None:
         pass

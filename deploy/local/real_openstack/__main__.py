@@ -14,7 +14,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from deploy.local.install_rabbitmq import CannotInstallError, install_rabbitmq
+from deploy.local.debian_packages import CannotInstallError
+from deploy.local.install_rabbitmq import install_rabbitmq
 from deploy.local.openstack.bookings import inventory
 from deploy.local.processes import ProcessFailedError
 from deploy.local.rabbitmq import RabbitNodeError
