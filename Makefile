@@ -28,6 +28,9 @@ test: environment broker ## run every test and hold its coverage to the floors
 test-openstack: environment ## run the end-to-end cases on a real Keystone and Blazar, installed under .cache
 	@exec $(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
 
+test-bounds: environment broker ## measure that disk, memory, connections and shutdown stay within their bounds: some minutes
+	@$(BIN)/pytest --quiet -m bounds tests/bounds
+
 test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded runs from CHAOS_SEED on, resumable
 	@exec $(BIN)/python -m tests.chaos --runs $(CHAOS_RUNS) --seed $(CHAOS_SEED)
 
@@ -85,5 +88,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack test-chaos test-failover test-monitoring broker format format-check \
-	lint types imports documents generate lock clean
+.PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring broker format \
+	format-check lint types imports documents generate lock clean

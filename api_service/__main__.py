@@ -10,7 +10,8 @@ from api_service.settings import PROG, load_settings
 from shared.logs import configure_logging
 from shared.serving import serve
 
-SHUTDOWN_SECONDS = 5.0
+SHUTDOWN_SECONDS = 3.0
+"""With twice this, and the closing of the broker's session, the process ends within 10 s."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:

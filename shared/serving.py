@@ -1,15 +1,23 @@
 """How either service is served over HTTP."""
 
+import socket
 import sys
 from typing import Any, Final
 
 import uvloop
 from aiohttp import web
 
+KEEP_ALIVE_SECONDS: Final = 75.0
+"""How long a connection may say no whole request, from its beginning or from the answer before: drips do not count."""
+
+DEAF_SECONDS: Final = 30
+"""How long a client may take nothing of an answer, which is kept for it until then."""
+
 SERVER_OPTIONS: Final[dict[str, Any]] = {
     "access_log": None,
     # Nobody reads a request's body here, and inflating two megabytes of one into gigabytes would take the loop seconds.
     "auto_decompress": False,
+    "keepalive_timeout": KEEP_ALIVE_SECONDS,
 }
 """For `web.run_app` and `web.AppRunner`."""
 
@@ -18,6 +26,8 @@ def serve(
     app: web.Application, *, prog: str, host: str, port: int, shutdown_seconds: float, max_line_size: int = 8190
 ) -> None:
     """Until SIGINT or SIGTERM; requests that are being answered then have `shutdown_seconds` to end.
+
+    Twice that where a client does not take its answer: aiohttp waits for the answer, and then for the connection.
 
     Args:
         app: What to serve.
@@ -30,6 +40,7 @@ def serve(
     Raises:
         SystemExit: 1 after it was told that the address cannot be listened on.
     """
+    app.on_response_prepare.append(_give_up_the_deaf)
     loop = uvloop.new_event_loop()
     try:
         web.run_app(
@@ -45,3 +56,10 @@ def serve(
     except OSError as error:  # everything else that may fail is caught where it can be mended
         sys.stderr.write(f"{prog}: error: cannot listen on port {port} of {host}: {error.strerror}\n")
         sys.exit(1)
+
+
+async def _give_up_the_deaf(request: web.Request, _response: web.StreamResponse) -> None:
+    """Lets the kernel end a connection whose client takes nothing: aiohttp would wait for as long as that stays."""
+    connection = request.transport.get_extra_info("socket") if request.transport is not None else None
+    if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAF_SECONDS * 1000)

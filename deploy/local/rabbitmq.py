@@ -40,13 +40,16 @@ class RabbitNode:
     """One node and the files it lives on; it can be stopped, killed, and started again on its data.
 
     The node dies with the thread that launched it (where the system has `setpriv`), so launch it from the main one.
+
+    Attributes:
+        directory: Everything the node writes.
     """
 
     def __init__(self, directory: Path, *, server: Path | None = None) -> None:
         """Chooses free ports; starts nothing.
 
         Args:
-            directory: Everything the node writes goes here; made if missing.
+            directory: Where to keep its files; made if missing.
             server: RabbitMQ's start script; by default wherever `find_server` sees it.
 
         Raises:
@@ -56,7 +59,7 @@ class RabbitNode:
         if found is None:
             raise RabbitNodeError("RabbitMQ is not installed (Debian: apt-get install rabbitmq-server)")
         self._server = found
-        self._directory = directory
+        self.directory = directory
         self.port, self._distribution_port, self._epmd_port = free_ports(3)
         self._name = f"private{self.port}@localhost"
         self._broker: subprocess.Popen[bytes] | None = None
@@ -75,10 +78,10 @@ class RabbitNode:
 
     def launch(self) -> None:
         """Starts the processes and returns at once; the node `answers` some seconds later."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        (self._directory / "home").mkdir(exist_ok=True)
-        (self._directory / "enabled_plugins").write_text("[].\n")
-        (self._directory / "rabbitmq.conf").write_text(
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "home").mkdir(exist_ok=True)
+        (self.directory / "enabled_plugins").write_text("[].\n")
+        (self.directory / "rabbitmq.conf").write_text(
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users = none\nlog.file.level = warning\n"
         )
         if self._epmd is None:
@@ -98,7 +101,7 @@ class RabbitNode:
                 return
             if not self.running:
                 break
-        console = (self._directory / "console.log").read_text(errors="replace")[-3000:]
+        console = (self.directory / "console.log").read_text(errors="replace")[-3000:]
         self.close()
         raise RabbitNodeError(f"RabbitMQ did not start:\n{console}")
 
@@ -140,7 +143,7 @@ class RabbitNode:
         """Forgets all queues and messages; the node must be down."""
         if self.running:
             raise RabbitNodeError("a running node cannot be wiped")
-        shutil.rmtree(self._directory / "mnesia", ignore_errors=True)
+        shutil.rmtree(self.directory / "mnesia", ignore_errors=True)
 
     def control(self, *arguments: str, seconds: float = 60) -> str:
         """What `rabbitmqctl` answers; about 2 s each.
@@ -169,7 +172,7 @@ class RabbitNode:
 
     def _child(self, *command: str) -> subprocess.Popen[bytes]:
         leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        with (self._directory / "console.log").open("ab") as console:
+        with (self.directory / "console.log").open("ab") as console:
             return subprocess.Popen(
                 [*leash, *command],
                 env=self._environment,
@@ -224,7 +227,7 @@ class RabbitNode:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
                 "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
             ),
-            **{name: str((self._directory / path).absolute()) for name, path in inside.items()},
+            **{name: str((self.directory / path).absolute()) for name, path in inside.items()},
         }
 
 

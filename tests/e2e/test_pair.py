@@ -1,7 +1,6 @@
 """The two services as users run them: processes, a real broker, HTTP."""
 
 import asyncio
-import json
 import signal
 import sys
 import time
@@ -211,23 +210,6 @@ async def test_the_two_replicas_of_the_sync_service_share_the_sites_and_one_take
     for site_id in ("tacc", "uc"):
         await world.until_polled_again(api, site_id)
     assert second.process.poll() is None
-
-
-async def test_each_service_listens_without_a_broker_and_is_not_ready(world: World) -> None:
-    world.broker_url = "amqp://guest:guest@127.0.0.1:1/"
-    api = world._start("api_service")
-
-    async def alive() -> bool:
-        try:
-            return await world.get(api, "/healthz") is not None
-        except OSError:
-            return False
-
-    await until_answered(alive)
-    assert await world.get(api, "/readyz") is None
-    assert (await until_answered(lambda: world.get(api, NODE)))["uid"] == GPU_NODE
-    assert (await world.get(api, "/nodes/search?availability=available"))["items"] == []
-    assert json.dumps(await world.get(api, "/status")).count("guest:guest") == 0
 
 
 async def test_no_request_that_the_contract_allows_or_forbids_breaks_the_service(world: World) -> None:

@@ -76,13 +76,13 @@ class World:
 
     async def api(self, *arguments: str) -> Service:
         """A replica of the API service that is ready."""
-        service = self._start("api_service", *arguments)
+        service = self.start("api_service", *arguments)
         await until_answered(lambda: self._ready(service), within=30)
         return service
 
     async def sync(self, *arguments: str) -> Service:
         """A replica of the sync service that listens."""
-        service = self._start("sync_service", *arguments)
+        service = self.start("sync_service", *arguments)
         await until_answered(lambda: self._ready(service), within=30)
         return service
 
@@ -130,7 +130,8 @@ class World:
             return await self.get(service, "/readyz") is not None
         return False
 
-    def _start(self, module: str, *arguments: str) -> Service:
+    def start(self, module: str, *arguments: str) -> Service:
+        """A replica that may not even listen yet."""
         port = _free_port()
         log = self.folder / f"{module}-{len(self.services)}.log"
         environment = {

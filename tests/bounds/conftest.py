@@ -1,0 +1,46 @@
+"""What these tests measure is printed at their end, to be quoted in docs/operations.md."""
+
+from collections.abc import AsyncIterator, Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from deploy.local.openstack.cloud import SimulatedCloud
+from deploy.local.rabbitmq import RabbitNode
+from tests.bounds.load import NODE_IDS
+from tests.e2e import oddities
+from tests.e2e.cloud import SimulatedTestCloud
+from tests.e2e.world import World
+from tests.rabbitmq import add_vhost
+from tests.repositories import GitRepository
+
+type Figure = Callable[[str, str], None]
+
+FIGURES = pytest.StashKey[dict[str, str]]()
+NUMBERS = count()
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """Notes what was measured, under a name."""
+    return request.config.stash.setdefault(FIGURES, {}).__setitem__
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if figures := config.stash.get(FIGURES, {}):
+        terminalreporter.section("as measured")
+        for name, value in figures.items():
+            terminalreporter.write_line(f"{name}: {value}")
+
+
+@pytest.fixture
+async def world(rabbitmq: RabbitNode, tmp_path: Path) -> AsyncIterator[World]:
+    """Sites of the sample, one of them with 500 nodes more; nothing polls them unless a test starts it."""
+    repository = GitRepository.of_sample(tmp_path / "repository")
+    oddities.enrol(repository, *NODE_IDS)
+    async with SimulatedCloud({"tacc": NODE_IDS, "uc": (), "kvm": ()}, flavors={"kvm": ["m1.tiny"]}) as simulated:
+        cloud = SimulatedTestCloud(simulated, tmp_path / "clouds.yaml")
+        url = add_vhost(rabbitmq, f"bounds{next(NUMBERS)}")
+        async with World(cloud, repository, url, tmp_path / "world") as made:
+            yield made

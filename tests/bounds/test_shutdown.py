@@ -1,0 +1,73 @@
+"""How long the processes take to end when a thousand clients hold on to them."""
+
+import asyncio
+import signal
+import time
+
+import pytest
+
+from tests.bounds.clients import FULL_PAGES, HALF_A_BODY, HALF_A_HEAD, WHOLE, Clients, clients_of
+from tests.bounds.conftest import Figure
+from tests.bounds.load import files_of
+from tests.e2e.world import Service, World
+from tests.eventually import until
+
+pytestmark = pytest.mark.bounds
+
+
+def hold_on(clients: Clients) -> None:
+    clients.come(100)
+    clients.come(700, WHOLE)
+    clients.come(100, HALF_A_HEAD)
+    clients.come(50, HALF_A_BODY)
+
+
+async def seconds_to_end(service: Service) -> float:
+    """From SIGTERM, in good order."""
+    began = time.monotonic()
+    service.process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(service.process.wait, 30) == 0
+    return time.monotonic() - began
+
+
+async def test_the_api_ends_within_ten_seconds_though_a_thousand_connections_are_open_and_some_take_no_answer(
+    world: World, figure: Figure
+) -> None:
+    api = await world.api()
+    free = files_of(api.process.pid)
+    with clients_of(api.url) as clients:
+        hold_on(clients)
+        clients.come(50, FULL_PAGES)
+        await until(lambda: files_of(api.process.pid) >= free + 1000)
+        taken = await seconds_to_end(api)
+    figure("the API service ends, with 1000 connections of all kinds, within", f"{taken:.1f} s")
+    assert taken < 10
+
+
+async def test_the_api_ends_at_once_though_a_thousand_connections_are_open_and_idle(
+    world: World, figure: Figure
+) -> None:
+    api = await world.api()
+    free = files_of(api.process.pid)
+    with clients_of(api.url) as clients:
+        clients.come(1000, WHOLE)
+        await until(lambda: files_of(api.process.pid) >= free + 1000)
+        taken = await seconds_to_end(api)
+    figure("the API service ends, with 1000 idle connections, within", f"{taken:.1f} s")
+    assert taken < 2
+
+
+async def test_the_sync_service_ends_within_five_seconds_though_a_poll_hangs_and_a_thousand_connections_are_open(
+    world: World, figure: Figure
+) -> None:
+    await world.cloud.break_with("tacc", "hang")
+    sync = await world.sync()
+    free = files_of(sync.process.pid)
+    with clients_of(sync.url) as clients:
+        hold_on(clients)
+        clients.come(50, WHOLE)
+        await until(lambda: files_of(sync.process.pid) >= free + 1000)
+        await until(lambda: "site unreachable" in [line["event"] for line in sync.lines()])
+        taken = await seconds_to_end(sync)
+    figure("the sync service ends, with 1000 connections and a poll that hangs, within", f"{taken:.1f} s")
+    assert taken < 5

@@ -1,0 +1,133 @@
+"""How much a client may send, and for how long it may send and take nothing."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from api_service.app import create_app
+from api_service.http.problems import MAX_LINE_BYTES
+from api_service.settings import Settings
+from shared import serving
+from shared.embedded import EmbeddedTransport
+from shared.serving import SERVER_OPTIONS
+from tests.eventually import until
+
+HEAD = "GET /sites HTTP/1.1\r\nHost: x\r\n"
+TRICKLE_SECONDS = 0.1
+
+type Serve = Callable[..., Awaitable[TestServer]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Serves an application with the options of the real one; ends that at the end of the test."""
+    servers: list[TestServer] = []
+
+    async def made(app: web.Application, **changes: Any) -> TestServer:
+        servers.append(TestServer(app))
+        await servers[-1].start_server(**{**SERVER_OPTIONS, "max_line_size": MAX_LINE_BYTES, **changes})
+        return servers[-1]
+
+    yield made
+    for server in servers:
+        await server.close()
+
+
+def api() -> web.Application:
+    return create_app(Settings(), transport=EmbeddedTransport(), contexts=())
+
+
+async def large_page(_request: web.Request) -> web.Response:
+    return web.Response(body=bytes(20_000_000))
+
+
+async def answer(server: TestServer, said: str) -> str:
+    """All that comes before the server hangs up, or a second has passed."""
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    heard = b""
+    try:
+        writer.write(said.encode())
+        async with asyncio.timeout(1):
+            while more := await reader.read(65_536):
+                heard += more
+    except TimeoutError:
+        pass
+    finally:
+        writer.transport.abort()
+    return heard.decode()
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (f"GET /{'x' * MAX_LINE_BYTES} HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (f"{HEAD}X-Long: {'x' * 8200}\r\n\r\n", 400),
+        (f"{HEAD}{'x' * 8200}: 1\r\n\r\n", 400),
+        (f"{HEAD}{''.join(f'X-{number}: 1\r\n' for number in range(200))}\r\n", 400),
+        (f"{HEAD}X-Long: {'x' * 7000}\r\n\r\n", 200),
+        (f"{HEAD}{''.join(f'X-{number}: 1\r\n' for number in range(100))}\r\n", 200),
+    ],
+    ids=["line", "value", "name", "number", "value that is allowed", "number that is allowed"],
+)
+async def test_a_request_whose_head_is_too_large_is_refused(serve: Serve, said: str, status: int) -> None:
+    assert (await answer(await serve(api()), said)).split()[1] == str(status)
+
+
+async def test_a_line_that_never_ends_is_not_waited_for(serve: Serve) -> None:
+    server = await serve(api())
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(b"GET /" + b"x" * 2 * MAX_LINE_BYTES)
+    with suppress(ConnectionError):  # it hangs up on what it has not read
+        async with asyncio.timeout(5):
+            await reader.read()
+    writer.transport.abort()
+
+
+async def test_an_answer_does_not_wait_for_a_body_however_large_it_is_said_to_be(serve: Serve) -> None:
+    said = await answer(await serve(api()), f"{HEAD}Content-Length: 1000000000000\r\n\r\nand so on")
+    assert said.split()[1] == "200"
+
+
+@pytest.mark.parametrize("beginning", ["", "GET /sites HT", HEAD, f"{HEAD}\r\n"])
+async def test_a_client_that_says_no_whole_request_is_hung_up_on_even_if_it_drips(serve: Serve, beginning: str) -> None:
+    server = await serve(api(), keepalive_timeout=0.5)
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    writer.write(beginning.encode())
+
+    async def drip() -> None:
+        while True:
+            writer.write(b"x" if beginning else b"")
+            await asyncio.sleep(TRICKLE_SECONDS)
+
+    dripping = asyncio.create_task(drip())
+    try:
+        async with asyncio.timeout(5):
+            while await reader.read(65_536):
+                pass
+    finally:
+        dripping.cancel()
+        writer.transport.abort()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux gives up the deaf")
+async def test_a_client_that_takes_no_answer_is_given_up(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "DEAF_SECONDS", 1)
+    app = web.Application()
+    app.router.add_get("/", large_page)
+    app.on_response_prepare.append(serving._give_up_the_deaf)
+    server = await serve(app)
+    assert server.runner
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((server.host, server.port))
+        deaf.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        handlers = server.runner.server
+        assert handlers
+        await until(lambda: handlers.connections)
+        await until(lambda: not handlers.connections, within=8)
