@@ -24,8 +24,8 @@ MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 """What is published is no larger: RabbitMQ 4 refuses messages over 16 MiB and closes the channel."""
 
-THREAD_ABOVE_BYTES: Final = 80_000
-"""The body of about 2 000 nodes: decoding more takes 15 ms and would be felt on an event loop."""
+THREAD_ABOVE_BYTES: Final = 20_000
+"""The body of about 500 nodes with three bookings each: decoding more takes 10 ms and would be felt on an event loop."""
 
 CONTENT_TYPE: Final = "application/json"
 CONTENT_ENCODING: Final = "deflate"
