@@ -6,7 +6,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 environment: ## make or renew .venv
 	@sh deploy/local/environment.sh
@@ -25,6 +25,10 @@ test: environment broker ## run every test and hold its coverage to the floors
 
 test-openstack: environment ## run the end-to-end cases on a real Keystone and Blazar, installed under .cache
 	@exec $(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
+
+test-rabbitmq4: environment ## run the tests of the log on a newer RabbitMQ, unpacked under .cache; SUITE=sid: from there
+	@exec $(BIN)/python -m deploy.local.unpack_rabbitmq $(or $(SUITE),trixie) \
+		$(BIN)/pytest --quiet tests/contract tests/integration
 
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
@@ -72,5 +76,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack broker format format-check lint types imports documents \
-	generate lock clean
+.PHONY: help environment run check test test-openstack test-rabbitmq4 broker format format-check lint \
+	types imports documents generate lock clean
