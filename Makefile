@@ -30,6 +30,10 @@ test-rabbitmq4: environment ## run the tests of the log on a newer RabbitMQ, unp
 	@exec $(BIN)/python -m deploy.local.unpack_rabbitmq $(or $(SUITE),trixie) \
 		$(BIN)/pytest --quiet tests/contract tests/integration
 
+test-cluster: environment broker ## lose nodes of a RabbitMQ cluster of three; SUITE=trixie: of a newer RabbitMQ
+	@exec $(if $(SUITE),$(BIN)/python -m deploy.local.unpack_rabbitmq $(SUITE)) \
+		$(BIN)/pytest --quiet -m cluster tests/cluster
+
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
 
@@ -76,5 +80,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack test-rabbitmq4 broker format format-check lint \
+.PHONY: help environment run check test test-openstack test-rabbitmq4 test-cluster broker format format-check lint \
 	types imports documents generate lock clean
