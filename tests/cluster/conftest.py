@@ -1,4 +1,4 @@
-"""A cluster that all tests share, and what they measured; without `-m cluster` nothing is collected."""
+"""A cluster that all tests share, and what they measured; without `-m cluster` no test here is selected."""
 
 import asyncio
 from collections.abc import Iterator
