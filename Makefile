@@ -8,7 +8,7 @@ LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 environment: ## make or renew .venv
 	@sh deploy/local/environment.sh
@@ -41,6 +41,14 @@ test-monitoring: environment ## test the alert rules with promtool, which is ins
 	@$(BIN)/python -m deploy.local.install_promtool
 	@report=$$(promtool check rules deploy/monitoring/alerts.yaml && promtool test rules deploy/monitoring/alerts_test.yaml) \
 		|| { echo "$$report"; exit 1; }
+
+test-rabbitmq4: environment ## run the tests of the log on a newer RabbitMQ, unpacked under .cache; SUITE=sid: from there
+	@exec $(BIN)/python -m deploy.local.unpack_rabbitmq $(or $(SUITE),trixie) \
+		$(BIN)/pytest --quiet tests/contract tests/integration
+
+test-cluster: environment broker ## lose nodes of a RabbitMQ cluster of three; SUITE=trixie: of a newer RabbitMQ
+	@exec $(if $(SUITE),$(BIN)/python -m deploy.local.unpack_rabbitmq $(SUITE)) \
+		$(BIN)/pytest --quiet -m cluster tests/cluster
 
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
@@ -88,5 +96,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring broker format \
-	format-check lint types imports documents generate lock clean
+.PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring test-rabbitmq4 \
+	test-cluster broker format format-check lint types imports documents generate lock clean

@@ -151,7 +151,6 @@ class BrokerSession:
         exchange = await self.answered(
             self._channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
         )
-        await self._declared(DEAD_QUEUE, DEAD_ARGUMENTS)
         for topic in topics:
             stream = await self._declared(topic.stream, STREAM_ARGUMENTS)
             await self.answered(stream.bind(exchange, topic.routing_key))
@@ -174,7 +173,9 @@ class BrokerSession:
         await self._published(EXCHANGE, topic.routing_key, _message(envelope))
 
     async def bury(self, envelope: Envelope) -> None:
-        """Raises SessionLostError."""
+        """Raises SessionLostError, or TopologyError where the queue exists with other arguments."""
+        # Not before it is needed: this queue lives on one node, whose loss must end no session but the burying one.
+        await self._declared(DEAD_QUEUE, DEAD_ARGUMENTS)
         await self._published("", DEAD_QUEUE, _message(envelope))
 
     async def schedule(self, topic: Topic, body: bytes, *, delay: timedelta) -> bool:

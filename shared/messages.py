@@ -25,7 +25,7 @@ MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 """What is published is no larger: RabbitMQ 4 refuses messages over 16 MiB and closes the channel."""
 
 THREAD_ABOVE_BYTES: Final = 20_000
-"""The body of about 500 nodes with three bookings each: decoding more takes 10 ms and would be felt on an event loop."""
+"""The body of some 500 nodes with three bookings each: decoding more takes 10 ms and would be felt on an event loop."""
 
 CONTENT_TYPE: Final = "application/json"
 CONTENT_ENCODING: Final = "deflate"

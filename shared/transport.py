@@ -74,7 +74,7 @@ class Session(Protocol):
         ...
 
     async def declare(self, topics: Collection[Topic]) -> None:
-        """Makes sure of the exchange, the dead-letter queue and the stream of each topic."""
+        """Makes sure of the exchange and the stream of each topic."""
         ...
 
     async def follow(self, topic: Topic, offset: Offset) -> Deliveries:
@@ -86,7 +86,7 @@ class Session(Protocol):
         ...
 
     async def bury(self, envelope: Envelope) -> None:
-        """Puts a message that nobody can use into the dead-letter queue."""
+        """Puts a message that nobody can use into the dead-letter queue, which it makes sure of."""
         ...
 
     async def declare_tokens(self, topics: Collection[Topic]) -> None:

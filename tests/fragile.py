@@ -1,15 +1,27 @@
 """The embedded log with a broker's habits: it refuses, it goes away, it takes no messages."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from shared.embedded import EmbeddedSession, EmbeddedTransport
+from shared.embedded import EmbeddedDeliveries, EmbeddedDelivery, EmbeddedSession, EmbeddedTransport
 from shared.messages import Envelope
 from shared.topology import Topic
-from shared.transport import SessionLostError
+from shared.transport import Offset, SessionLostError
+
+
+async def nothing() -> EmbeddedDelivery:
+    """What a consumer gets to which nothing ever comes."""
+    await asyncio.Future()
+    raise AssertionError
 
 
 class FragileSession(EmbeddedSession):
+    deaf = False
+
+    async def follow(self, topic: Topic, offset: Offset) -> EmbeddedDeliveries:
+        return EmbeddedDeliveries(nothing) if self.deaf else await super().follow(topic, offset)
+
     async def publish(self, topic: Topic, envelope: Envelope) -> None:
         assert isinstance(self._log, FragileTransport)
         if self._log.publishes_nothing:
@@ -27,6 +39,7 @@ class FragileTransport(EmbeddedTransport):
         publishes_nothing: Every message is refused, and ends its session.
         loses_what_is_published: Every message is confirmed and gone.
         purposes: Of the sessions that were begun.
+        deafened: Purposes of which the next session hears nothing of any stream.
     """
 
     def __init__(self) -> None:
@@ -35,6 +48,7 @@ class FragileTransport(EmbeddedTransport):
         self.publishes_nothing = False
         self.loses_what_is_published = False
         self.purposes: list[str] = []
+        self.deafened: set[str] = set()
         self._sessions: set[FragileSession] = set()
 
     @asynccontextmanager
@@ -43,6 +57,8 @@ class FragileTransport(EmbeddedTransport):
             raise self.refusals.pop(0)
         self.purposes.append(purpose)
         session = FragileSession(self)
+        session.deaf = purpose in self.deafened
+        self.deafened.discard(purpose)
         self._sessions.add(session)
         try:
             yield session

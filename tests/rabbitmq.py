@@ -1,6 +1,7 @@
 """The one RabbitMQ node of a test run, and what tests do to it."""
 
 import asyncio
+import os
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +18,15 @@ FIRST_STREAM_SECONDS = 2.0
 SILENCE = timedelta(milliseconds=300)
 
 
+def server_under_test() -> Path | None:
+    """The start script that `RABBITMQ_SERVER` names, if it names one; else whatever is installed is tested."""
+    named = os.environ.get("RABBITMQ_SERVER")
+    return Path(named).absolute() if named else None
+
+
 def started_node(directory: Path) -> RabbitNode:
     """A node that answers and may be killed at any time."""
-    node = RabbitNode(directory)
+    node = RabbitNode(directory, server=server_under_test())
     node.start()
     asyncio.run(_declare_first_stream(node))
     return node

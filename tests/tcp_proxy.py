@@ -7,10 +7,11 @@ from typing import Self
 
 
 class TcpProxy:
-    """Forwards to one port of this machine."""
+    """Forwards to one port of this machine; of several, each connection goes to the next one that takes it."""
 
-    def __init__(self, target: int) -> None:
-        self._target = target
+    def __init__(self, *targets: int) -> None:
+        self._targets = targets
+        self._turn = 0
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._wires: set[asyncio.Task[None]] = set()
@@ -51,12 +52,21 @@ class TcpProxy:
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with _aborted(writer):
             await self._flowing.wait()
-            far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+            far_reader, far_writer = await self._connected()
             async with _aborted(far_writer):
                 with suppress(ExceptionGroup):  # either side is gone
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._pump(reader, far_writer))
                         group.create_task(self._pump(far_reader, writer))
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Raises ConnectionRefusedError where nobody listens."""
+        for _ in self._targets:
+            target = self._targets[self._turn % len(self._targets)]
+            self._turn += 1
+            with suppress(ConnectionRefusedError):
+                return await asyncio.open_connection("127.0.0.1", target)
+        raise ConnectionRefusedError
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(65_536):

@@ -9,12 +9,13 @@ from typing import Final, NoReturn
 
 import structlog
 
+from api_service.adapters.missed_messages import missed
 from api_service.adapters.topic_reader import Fate, Incident, TopicReader
 from api_service.domain.availability_map import AvailabilityMap
 from shared.availability import utc_now
 from shared.messages import Envelope
 from shared.sessions import SessionKeeper, SessionState
-from shared.topology import Topic
+from shared.topology import Subject, Topic
 from shared.transport import Delivery, Session, SessionLostError, Transport
 
 log = structlog.get_logger()
@@ -23,6 +24,9 @@ GRACE: Final = timedelta(seconds=5)
 """An empty stream says nothing: after so long a silent site is taken for one that was never polled."""
 
 RECHECK_SECONDS: Final = 5.0
+DOUBT_SECONDS: Final = 15.0
+"""How often sites that are stale are looked at in another way: it may be the session that is."""
+
 BURY_SECONDS: Final = 5.0
 LONGEST_HEADER: Final = 500
 
@@ -113,6 +117,7 @@ class AvailabilityFeed:
         tasks: dict[Topic, asyncio.Task[None]] = {}
         await self._subscribe(session, group, tasks)
         group.create_task(self._stay_subscribed(session, group, tasks))
+        group.create_task(self._doubt())
         if not self.ready:
             group.create_task(self._become_ready())
 
@@ -152,6 +157,19 @@ class AvailabilityFeed:
                     self._progress.clear()
                     await self._progress.wait()
         self.ready = True
+
+    async def _doubt(self) -> NoReturn:
+        """Ends a session by which messages do not come that are there."""
+        while True:
+            await asyncio.sleep(DOUBT_SECONDS)
+            silent = [topic for topic in self._readers if self._is_silent(topic)]
+            if silent and (topic := await missed(self._transport, silent, self.position)):
+                raise SessionLostError(f"messages of {topic.stream} do not come")
+
+    def _is_silent(self, topic: Topic) -> bool:
+        known = self._availability.sites if topic.subject is Subject.SITE else self._availability.flavors
+        observed = known.get(topic.site_id)
+        return observed is None or observed.stale_at(self._clock())
 
     def _reader(self, topic: Topic) -> TopicReader:
         counts = self._counts.setdefault(topic, Counter())

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -43,14 +44,19 @@ class RabbitNode:
 
     Attributes:
         directory: Everything the node writes.
+        name: What other nodes, and `rabbitmqctl`, call it.
+        home: Where its cookie is.
+        settings: More lines for its rabbitmq.conf, which is written whenever it is launched.
     """
 
-    def __init__(self, directory: Path, *, server: Path | None = None) -> None:
+    def __init__(self, directory: Path, *, server: Path | None = None, beside: "RabbitNode | None" = None) -> None:
         """Chooses free ports; starts nothing.
 
         Args:
             directory: Where to keep its files; made if missing.
             server: RabbitMQ's start script; by default wherever `find_server` sees it.
+            beside: A node whose epmd and cookie this one shares, so that they can form a cluster; launched first,
+                closed last.
 
         Raises:
             RabbitNodeError: RabbitMQ is not installed.
@@ -60,8 +66,12 @@ class RabbitNode:
             raise RabbitNodeError("RabbitMQ is not installed (Debian: apt-get install rabbitmq-server)")
         self._server = found
         self.directory = directory
-        self.port, self._distribution_port, self._epmd_port = free_ports(3)
-        self._name = f"private{self.port}@localhost"
+        self._beside = beside
+        self.port, self._distribution_port, epmd_port = free_ports(3)
+        self.epmd_port: int = beside.epmd_port if beside else epmd_port
+        self.home: Path = beside.home if beside else (directory / "home").absolute()
+        self.name = f"private{self.port}@localhost"
+        self.settings: list[str] = []
         self._broker: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
         self._environment = self._described()
@@ -79,14 +89,18 @@ class RabbitNode:
     def launch(self) -> None:
         """Starts the processes and returns at once; the node `answers` some seconds later."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "home").mkdir(exist_ok=True)
+        self._make_cookie()
         (self.directory / "enabled_plugins").write_text("[].\n")
-        (self.directory / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}\nloopback_users = none\nlog.file.level = warning\n"
+        settings = (
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}",
+            "loopback_users = none",
+            "log.file.level = warning",
+            *self.settings,
         )
-        if self._epmd is None:
+        (self.directory / "rabbitmq.conf").write_text("\n".join((*settings, "")))
+        if self._epmd is None and self._beside is None:
             # A foreground child, instead of the daemon that Erlang would leave behind.
-            self._epmd = self._child("epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1")
+            self._epmd = self._child("epmd", "-port", str(self.epmd_port), "-address", "127.0.0.1")
         self._broker = self._child(str(self._server))
 
     def start(self, *, seconds: float = BOOT_SECONDS) -> None:
@@ -151,7 +165,7 @@ class RabbitNode:
         Raises:
             RabbitNodeError: it failed, or took longer than `seconds`.
         """
-        command = [str(self._server.with_name("rabbitmqctl")), "-n", self._name, *arguments]
+        command = [str(self._server.with_name("rabbitmqctl")), "-n", self.name, *arguments]
         try:
             done = subprocess.run(
                 command, env=self._environment, capture_output=True, text=True, timeout=seconds, check=True
@@ -169,6 +183,14 @@ class RabbitNode:
             self._epmd.kill()
             self._epmd.wait(STOP_SECONDS)
             self._epmd = None
+
+    def _make_cookie(self) -> None:
+        """Erlang would make one, but two nodes that start together would each make their own."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        cookie = self.home / ".erlang.cookie"
+        if not cookie.exists():
+            cookie.write_text(secrets.token_hex(20))
+            cookie.chmod(0o400)
 
     def _child(self, *command: str) -> subprocess.Popen[bytes]:
         leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
@@ -190,10 +212,10 @@ class RabbitNode:
 
     def _await_oblivion(self) -> None:
         """Until epmd forgets the name, which may outlive a killed node for a moment and refuse its successor."""
-        name = f"name {self._name.partition('@')[0]} ".encode()
+        name = f"name {self.name.partition('@')[0]} ".encode()
         for _ in _until(5):
             try:
-                with socket.create_connection(("127.0.0.1", self._epmd_port), timeout=1) as epmd:
+                with socket.create_connection(("127.0.0.1", self.epmd_port), timeout=1) as epmd:
                     epmd.sendall(b"\x00\x01n")
                     if name not in epmd.makefile("rb").read():
                         return
@@ -202,7 +224,6 @@ class RabbitNode:
 
     def _described(self) -> dict[str, str]:
         inside = {
-            "HOME": "home",  # Erlang's cookie
             "NOTIFY_SOCKET": "notify",  # set, the start script becomes the node instead of its parent
             "RABBITMQ_ADVANCED_CONFIG_FILE": "advanced.config",
             "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
@@ -213,14 +234,16 @@ class RabbitNode:
             "RABBITMQ_PID_FILE": "pid",
         }
         return {
-            "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin",
+            # A server that brings its own Erlang brings epmd too.
+            "PATH": f"{self._server.parent}:{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(self.home),  # Erlang's cookie
             "LANG": "C.UTF-8",
             "ERL_CRASH_DUMP_SECONDS": "0",
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self._epmd_port),  # not the machine's 4369
+            "ERL_EPMD_PORT": str(self.epmd_port),  # not the machine's 4369
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",  # ignore /etc/rabbitmq
             "RABBITMQ_DIST_PORT": str(self._distribution_port),
-            "RABBITMQ_NODENAME": self._name,
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             # Distribution on loopback only, and schedulers that do not spin while they wait.

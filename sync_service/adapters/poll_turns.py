@@ -34,6 +34,7 @@ LONGEST_WAIT_FOR_A_SLOT: Final = timedelta(minutes=1)
 """These two and the longest poll together: the broker ends a session that keeps a token for 30 minutes."""
 
 READ_BACK_SECONDS: Final = 10.0
+UNHEARD: Final = "what was published is not in the stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,18 @@ class Desk:
 
 
 class _Turn:
-    """See `sync_service.domain.ports.Turn`."""
+    """See `sync_service.domain.ports.Turn`.
+
+    Attributes:
+        unheard: What was published did not come back.
+    """
 
     def __init__(
         self, topic: Topic, follows: int | None, session: Session, head: StreamHead, publisher: AvailabilityPublisher
     ) -> None:
         self.topic = topic
         self.follows = follows
+        self.unheard = False
         self._session = session
         self._head = head
         self._publisher = publisher
@@ -107,7 +113,8 @@ class _Turn:
             async with asyncio.timeout(READ_BACK_SECONDS):
                 await self._head.reaches(generation)
         except TimeoutError:
-            raise TurnLostError("what was published is not in the stream") from None
+            self.unheard = True
+            raise TurnLostError(UNHEARD) from None
 
 
 class TopicTurns:
@@ -165,11 +172,15 @@ class TopicTurns:
     async def _take_turn(self, token: Delivery) -> None:
         follows = _newer(_generation_in(token.envelope.body), await self._head.generation())
         outcome = Outcome(follows, timedelta())  # for whoever has a slot
+        turn = _Turn(self._topic, follows, self._session, self._head, self._desk.publisher)
         if await self._got_slot():
             try:
-                outcome = await self._poll(_Turn(self._topic, follows, self._session, self._head, self._desk.publisher))
+                outcome = await self._poll(turn)
             finally:
                 self._desk.slots.release()
+        if turn.unheard:
+            # Either the stream is not bound, or nothing comes to us any more: a new session mends both.
+            raise SessionLostError(UNHEARD)
         newest = _newer(_newer(follows, outcome.generation), await self._head.generation())
         await self._schedule(newest, outcome.next_in)
         await token.ack()

@@ -15,7 +15,7 @@ from deploy.local.rabbitmq import RabbitNode
 from shared.availability import utc_now
 from shared.broker import BrokerTransport
 from shared.messages import encode
-from shared.topology import DEAD_QUEUE, EXCHANGE, JobQueueType, Topic, poll_arguments
+from shared.topology import DEAD_ARGUMENTS, DEAD_QUEUE, EXCHANGE, JobQueueType, Topic, poll_arguments
 from shared.transport import Offset, SessionLostError
 from tests.eventually import running, until
 from tests.rabbitmq import FIRST_STREAM_SECONDS, SILENCE, restarted, transport, unique_topic
@@ -186,7 +186,7 @@ async def test_poison_reaches_the_dead_letter_queue_with_where_and_why(rabbitmq:
     async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
         async with transport(rabbitmq).session("test") as session:
             await session.declare([topic])
-        dead = await channel.get_queue(DEAD_QUEUE, ensure=False)
+        dead = await channel.declare_queue(DEAD_QUEUE, durable=True, arguments=dict(DEAD_ARGUMENTS))
         await dead.purge()
         exchange = await channel.get_exchange(EXCHANGE, ensure=False)
         odd = aio_pika.Message(b"\xff", headers={"list": [1], "table": {"a": 1}, "none": None, "long": "x" * 60_000})
@@ -198,6 +198,23 @@ async def test_poison_reaches_the_dead_letter_queue_with_where_and_why(rabbitmq:
                     await asyncio.sleep(0.05)
     assert buried.body == b"\xff"
     assert buried.headers == {"x-stream": topic.stream, "x-offset": 0, "x-error": "not a CloudEvent 1.0"}
+
+
+async def test_a_dead_letter_queue_that_cannot_be_had_ends_no_session(rabbitmq: RabbitNode, topic: Topic) -> None:
+    """As where the node that it lives on is lost; here it is somebody else's."""
+    reader, writer = Reader(transport(rabbitmq), topic), Writer(transport(rabbitmq), topic)
+    async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+        await channel.queue_delete(DEAD_QUEUE)
+        await channel.declare_queue(DEAD_QUEUE, exclusive=True)
+        exchange = await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True)
+        with capture_logs() as logs:
+            async with running(reader.feed.run(), writer.tokens.run()):
+                await until(lambda: reader.generation >= 1)
+                await exchange.publish(aio_pika.Message(b"poison"), topic.routing_key)
+                known = reader.generation
+                await until(lambda: reader.generation >= known + 3)
+    assert "poison message not buried" in [line["event"] for line in logs]
+    assert (reader.feed.last_loss, writer.tokens.last_loss) == (None, None)
 
 
 async def test_a_queue_with_other_arguments_is_told_once_and_leads_to_no_hot_loop(

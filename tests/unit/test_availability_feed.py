@@ -7,7 +7,7 @@ from hashlib import sha1
 import pytest
 from structlog.testing import capture_logs
 
-from api_service.adapters.availability_feed import AvailabilityFeed
+from api_service.adapters.availability_feed import DOUBT_SECONDS, AvailabilityFeed
 from api_service.domain.availability_map import AvailabilityMap
 from shared.availability import Snapshot
 from shared.messages import Envelope, encode
@@ -490,6 +490,58 @@ async def test_attempts_come_slower_until_a_session_was_good() -> None:
         transport.cut()
         await asyncio.sleep(0.31)
     assert len(transport.purposes) == began + 1
+
+
+@pytest.mark.parametrize("snapshot", [site(), flavors()])
+def test_a_session_by_which_nothing_comes_although_there_is_something_is_thrown_away(snapshot: Snapshot) -> None:
+    @virtual_time
+    async def check() -> None:
+        transport = FragileTransport()
+        topic = topic_of(snapshot)
+        await sent(transport, snapshot, topic=topic)
+        transport.deafened = {"feed"}
+        reader = Reader(transport, topic)
+        async with running(reader.feed.run()):
+            await asyncio.sleep(DOUBT_SECONDS - 1)
+            assert not reader.map.has_synced(topic)
+            await asyncio.sleep(3)
+            assert reader.map.has_synced(topic)
+        assert reader.feed.last_loss == f"messages of {topic.stream} do not come"
+
+    check()
+
+
+@virtual_time
+async def test_a_session_is_kept_where_the_streams_are_as_silent_for_others() -> None:
+    transport = FragileTransport()
+    await sent(transport, site())
+    reader = Reader(transport, TACC, UC)
+    async with running(reader.feed.run()):
+        await asyncio.sleep(3600)
+    assert reader.feed.last_loss is None
+    assert transport.purposes.count("feed") == 1
+
+
+@virtual_time
+async def test_nobody_looks_twice_at_what_is_current() -> None:
+    transport = FragileTransport()
+    reader = Reader(transport)
+    async with running(reader.feed.run()):
+        for minute in range(10):
+            await sent(transport, site(generation=minute + 1, follows=minute, observed_at=NOON + minute * MINUTE))
+            await asyncio.sleep(60)
+    assert "look" not in transport.purposes
+
+
+@virtual_time
+async def test_a_log_that_cannot_be_looked_at_is_no_reason_to_end_a_session() -> None:
+    transport = FragileTransport()
+    reader = Reader(transport)
+    async with running(reader.feed.run()):
+        await asyncio.sleep(1)
+        transport.refusals = [SessionLostError("refused")] * 1000
+        await asyncio.sleep(3600)
+        assert reader.feed.connected
 
 
 @pytest.mark.parametrize("snapshot", [site(), flavors()])

@@ -401,11 +401,23 @@ async def test_what_the_stream_does_not_have_was_not_published() -> None:
             await asyncio.sleep(STARTUP_SECONDS + 20)
             assert poller.published == 0
             transport.loses_what_is_published = False
-            await asyncio.sleep(80)
+            await asyncio.sleep(40)
     assert poller.published == 1
     assert [line["reason"] for line in logs if line["event"] == "turn lost"] == [
         "what was published is not in the stream"
     ]
+
+
+@virtual_time
+async def test_a_session_over_which_nobody_hears_what_was_published_is_thrown_away() -> None:
+    transport, poller = FragileTransport(), FakePoller(clock=clock)
+    transport.deafened = {"poll"}
+    subject = tokens(transport, poller)
+    async with running(subject.run()):
+        await asyncio.sleep(STARTUP_SECONDS + 80)
+        assert subject.last_loss == "what was published is not in the stream"
+    assert transport.purposes.count("poll") == 2
+    assert poller.published >= 1
 
 
 @pytest.mark.parametrize("generation", [MAX_GENERATION + 1, 2**63 - 1, 2**64 - 1])
