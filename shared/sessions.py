@@ -76,6 +76,8 @@ class SessionKeeper:
         finally:
             session.cancel()
             await asyncio.wait({session})
+            if not session.cancelled():
+                session.exception()  # whoever is cancelled here asks for it no more, and asyncio would complain
         if session.cancelled():
             raise SessionLostError("the session was cancelled from within")
         await session  # it has ended: this raises what it raised

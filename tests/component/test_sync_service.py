@@ -167,6 +167,7 @@ class TestFaults:
                 assert len(log.snapshots) == published
                 await cloud.sites["uc"].mend()
                 await until(lambda: len(log.snapshots) > published)
+                await until(lambda: len(told(logs)) > 1)
         assert told(logs) == ["site unreachable", "site recovered"]
 
     async def test_one_empty_answer_publishes_nothing(

@@ -58,7 +58,7 @@ async def test_replicas_that_come_and_go_leave_no_queue_behind_and_no_second_tok
             await come_and_go(transport(rabbitmq, vhost), topics, lasting)
     found = queues(rabbitmq, vhost)
     tokens = {name for each in topics for name in (each.poll_queue(KIND), each.wait_queue(KIND))}
-    assert found.keys() == {DEAD_QUEUE, *(each.stream for each in topics), *tokens}
+    assert found.keys() == {*(each.stream for each in topics), *tokens}
     for each in topics:
         assert found[each.poll_queue(KIND)] + found[each.wait_queue(KIND)] == 1
 

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
@@ -207,3 +208,18 @@ async def test_of_several_losses_the_one_that_tells_why_is_told() -> None:
     async with running(subject.run()):
         await asyncio.sleep(0.01)
         assert subject.last_loss == "the message is too large"
+
+
+@virtual_time
+async def test_whoever_stops_while_a_session_fails_leaves_no_complaint_behind() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    for steps in range(12):
+        transport = FragileTransport()
+        async with running(SessionKeeper(transport, "test", nothing).run()):
+            await asyncio.sleep(1)
+            transport.cut()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+        gc.collect()
+    assert complaints == []
