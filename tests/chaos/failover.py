@@ -78,17 +78,17 @@ class Failover:
     async def seconds_unpolled(self, befall: Callable[[World, Replica], Awaitable[None]]) -> float:
         """From the fault to the next question that the site is asked."""
         await self.current()
-        truth = self.world.sites[self.site_id]
-        await truth.site.break_with(faults.hang)
-        asked = len(truth.site.listener.requests)
-        await until(lambda: len(truth.site.listener.requests) > asked)
+        site = self.world.sites[self.site_id].site
+        await site.break_with(faults.hang)
+        asked = len(site.listener.requests)
+        await until(lambda: len(site.listener.requests) > asked)
         holder = await self.holder()
-        await truth.site.mend()
-        known = len(truth.polled)
+        asked = len(site.listener.requests)
         began = utc_now()
         await befall(self.world, holder)
-        await until(lambda: len(truth.polled) > known, within=LONGEST_SECONDS)
-        took = (truth.polled[known] - began).total_seconds()
+        await until(lambda: len(site.listener.requests) > asked, within=LONGEST_SECONDS)
+        took = (utc_now() - began).total_seconds()
+        await site.mend()
         holder.send(signal.SIGCONT)
         holder.wire.flow()
         if not holder.running:
