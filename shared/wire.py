@@ -28,7 +28,7 @@ Follows = Annotated[
     Field(
         ge=0,
         le=MAX_GENERATION,
-        description="The newest generation the poller knew when it began; null: none, so that it replaces nothing known.",
+        description="The newest generation the poller knew when it began; null: none, so it replaces nothing known.",
     ),
 ]
 SiteId = Annotated[str, Field(pattern=f"^{SITE_ID.pattern}$")]
