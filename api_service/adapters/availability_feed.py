@@ -71,6 +71,7 @@ class AvailabilityFeed:
         self._readers: dict[Topic, TopicReader] = {}
         self._counts: dict[Topic, Counter[Fate]] = {}
         self._incidents: Counter[Incident] = Counter()
+        self._one_looks_back = asyncio.Lock()
         self._progress = asyncio.Event()
         self._changed = asyncio.Event()
 
@@ -181,6 +182,7 @@ class AvailabilityFeed:
             clock=self._clock,
             counts=counts,
             incidents=self._incidents,
+            one_looks_back=self._one_looks_back,
         )
 
     def _tell(self, topic: Topic) -> None:

@@ -1,7 +1,8 @@
 """Reading one topic's stream: decode, judge, apply; nothing that a message holds may end the reading of others."""
 
+import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -10,7 +11,7 @@ import structlog
 
 from api_service.domain.availability_map import AvailabilityMap
 from shared.availability import Snapshot, is_late
-from shared.messages import Envelope, NewerMessageError, UnusableMessageError, decoded
+from shared.messages import Envelope, NewerMessageError, UnusableMessageError, decoded, heading_of
 from shared.topology import Topic, topic_of
 from shared.transport import Deliveries, Delivery, Offset, Session
 
@@ -18,6 +19,9 @@ log = structlog.get_logger()
 
 REMEMBERED: Final = 256
 """Messages per stream by which a replay is told from a rebirth; `last` replays a whole chunk, mostly of one."""
+
+LOOKED_AT: Final = 20
+"""Messages with good headings and bad bodies, after which a look back gives up: somebody forges them."""
 
 
 class Fate(StrEnum):
@@ -59,6 +63,7 @@ class TopicReader:
         clock: Callable[[], datetime],
         counts: Counter[Fate],
         incidents: Counter[Incident],
+        one_looks_back: asyncio.Lock,
     ) -> None:
         self.counts = counts
         self.incidents = incidents
@@ -67,6 +72,8 @@ class TopicReader:
         self._bury = bury
         self._applied = applied
         self._clock = clock
+        # All that a stream retains is kept for it: 36 MB, once and not for each topic.
+        self._one_looks_back = one_looks_back
         self._past = _Past()
         self._deliveries: Deliveries | None = None
         self._log = log.bind(stream=topic.stream)
@@ -116,22 +123,35 @@ class TopicReader:
 
     async def _look_back(self, session: Session, *, newest: int) -> Deliveries:
         """Nothing is known, and the newest message says nothing: the newest usable one of all that is retained."""
-        self._deliveries = deliveries = await session.follow(self._topic, Offset.FIRST)
-        found: Snapshot | None = None
-        offset = -1
-        while offset < newest:
-            delivery = await anext(deliveries)
-            offset = delivery.offset
-            snapshot = await self._decoded(delivery, bury=False)
-            current = found.generation if found else None
-            if snapshot and not is_late(snapshot.generation, snapshot.follows, current=current):
-                found = snapshot
-            await delivery.ack()
+        async with self._one_looks_back:
+            self._deliveries = deliveries = await session.follow(self._topic, Offset.FIRST)
+            retained: list[Delivery] = []
+            offset = -1
+            while offset < newest:
+                delivery = await anext(deliveries)
+                offset = delivery.offset
+                retained.append(delivery)
+                await delivery.ack()
+            found = await self._newest_usable(retained)
         self.incidents[Incident.LOOKED_BACK] += 1
         self._log.warning("looked back", usable=found is not None)
         if found is not None:
             self._apply(found)
         return deliveries
+
+    async def _newest_usable(self, retained: Iterable[Delivery]) -> Snapshot | None:
+        """What a reader would show that had read all of them; told by their headings, so that few are decoded."""
+        headed = [(heading, each) for each in retained if (heading := heading_of(each.envelope))]
+        for _ in range(min(len(headed), LOOKED_AT)):
+            shown = 0
+            for index, (heading, _) in enumerate(headed):
+                if not is_late(heading.generation, heading.follows, current=headed[shown][0].generation):
+                    shown = index
+            heading, delivery = headed.pop(shown)
+            snapshot = await self._decoded(delivery, bury=False)
+            if snapshot is not None and snapshot.generation == heading.generation:
+                return snapshot
+        return None
 
     async def _decoded(self, delivery: Delivery, *, bury: bool) -> Snapshot | None:
         try:

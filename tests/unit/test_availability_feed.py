@@ -213,6 +213,31 @@ async def test_a_fresh_reader_that_looks_behind_poison_does_not_take_a_late_mess
 
 
 @virtual_time
+async def test_a_fresh_reader_that_looks_behind_poison_is_not_misled_by_headings_that_are_not_of_their_bodies() -> None:
+    transport = FragileTransport()
+    empty, other = (replace(message(site(generation=number, follows=100)), body=b"") for number in (500, 700))
+    other = replace(other, body=message(site(generation=50)).body)
+    await sent(transport, site(generation=100), empty, site(generation=200, follows=100), other, GARBAGE)
+    reader = Reader(transport)
+    async with running(reader.feed.run()):
+        await asyncio.sleep(0.1)
+        assert reader.generation() == 200
+
+
+@virtual_time
+async def test_a_look_back_gives_up_where_all_that_is_retained_is_forged() -> None:
+    transport = FragileTransport()
+    forged = [replace(message(site(generation=number, follows=number - 1)), body=b"") for number in range(101, 200)]
+    await sent(transport, site(generation=100), *forged, GARBAGE)
+    reader = Reader(transport)
+    async with running(reader.feed.run()):
+        await asyncio.sleep(0.1)
+        assert reader.generation() is None
+        await sent(transport, site(generation=300, follows=199))
+    assert reader.generation() == 300
+
+
+@virtual_time
 async def test_a_stream_of_nothing_but_poison_is_looked_through_once_and_leaves_the_site_unknown() -> None:
     transport = FragileTransport()
     await sent(transport, GARBAGE, GARBAGE)
