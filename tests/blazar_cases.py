@@ -22,8 +22,10 @@ SHORT = 1.0
 
 FAULTS = {
     "nobody listens": (faults.refused, "no connection to .*: Connection refused", TroubleKind.CONNECTION),
-    "reset": (faults.reset, "no connection to .*: closed without an answer", TroubleKind.CONNECTION),
+    "closed": (faults.closed, "no connection to .*: closed without an answer", TroubleKind.CONNECTION),
+    "reset": (faults.reset, "no connection to .*: Connection reset by peer", TroubleKind.CONNECTION),
     "cut short": (faults.truncated, "the answer of .* is cut short", TroubleKind.CONNECTION),
+    "cut short by a reset": (faults.truncated_by_reset, "the answer of .* is cut short", TroubleKind.CONNECTION),
     "401 for ever": (faults.unauthorized, r"Blazar refuses the token \(401\)", TroubleKind.CREDENTIAL),
     "403": (
         faults.forbidden,
@@ -35,6 +37,9 @@ FAULTS = {
     "500 in JSON": (faults.status(500), "Blazar answers 500", TroubleKind.ERROR_ANSWER),
     "502 in HTML": (faults.status(502, html=True), "Blazar answers 502", TroubleKind.ERROR_ANSWER),
     "503 in JSON": (faults.status(503), "Blazar answers 503", TroubleKind.ERROR_ANSWER),
+    "503 without a body": (faults.nothing(503), "Blazar answers 503", TroubleKind.ERROR_ANSWER),
+    "200 in HTML": (faults.status(200, html=True), "the answer of Blazar cannot be read", TroubleKind.UNREADABLE),
+    "200 without a body": (faults.nothing(200), "the answer of Blazar cannot be read", TroubleKind.UNREADABLE),
     "broken JSON": (faults.garbage, "the answer of Blazar cannot be read", TroubleKind.UNREADABLE),
 }
 """The faults of a Blazar that end a poll at once, what is said of them, and of which kind they are."""

@@ -8,8 +8,9 @@ sites `uc` and `tacc`, which are seeded as `deploy.local.real_openstack` does.
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,23 @@ import yaml  # type: ignore[import-untyped]
 from aiohttp import ClientSession
 
 from deploy.local.openstack.listener import Listener
+from deploy.local.rabbitmq import RabbitNode
 from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
 from tests.blazar_cases import SHORT, TIMEOUT, CloudUnderTest
+from tests.e2e.world import World
 from tests.openstack.forwarder import Forwarder
+from tests.openstack.real_cloud import RealTestCloud
 from tests.openstack_answers import Cloud
+from tests.rabbitmq import add_vhost
+from tests.repositories import GitRepository
 
 VARIABLE = "REFERENCE_API_TEST_CLOUDS"
 SITE, OTHER_SITE = "uc", "tacc"
+
+type Row = Callable[[str, str, str, str], None]
+
+NUMBERS = count()
+ROWS = pytest.StashKey[list[str]]()
 
 collect_ignore_glob = [] if os.environ.get(VARIABLE) else ["*"]
 
@@ -33,6 +44,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("openstack")
+
+
+@pytest.fixture
+def row(request: pytest.FixtureRequest) -> Row:
+    """Notes a fault: what is done, of which kind it is told to be and how, and how long after it all is current."""
+    rows = request.config.stash.setdefault(ROWS, [])
+
+    def note(done: str, kind: str, told: str, healed: str) -> None:
+        rows.append(f"| {done} | {kind} | {told} | {healed} |")
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if rows := config.stash.get(ROWS, []):
+        terminalreporter.section("as seen")
+        for line in ("| what fails | kind | what is told | current again after |", "|---|---|---|---|", *rows):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +123,28 @@ def flavors(cloud: CloudUnderTest) -> Iterator[BlazarFlavors]:
     source = BlazarFlavors(cloud.site, timeout=TIMEOUT)
     yield source
     source.close()
+
+
+@pytest.fixture
+async def real_cloud(real_clouds: Path, tmp_path: Path) -> AsyncIterator[RealTestCloud]:
+    """The real cloud, for both services."""
+    async with RealTestCloud(real_clouds, tmp_path / "clouds.yaml") as made:
+        yield made
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> GitRepository:
+    return GitRepository.of_sample(tmp_path / "repository")
+
+
+@pytest.fixture
+async def world(
+    rabbitmq: RabbitNode, real_cloud: RealTestCloud, repository: GitRepository, tmp_path: Path
+) -> AsyncIterator[World]:
+    url = add_vhost(rabbitmq, f"world{next(NUMBERS)}")
+    # Its host list takes a while.
+    async with World(real_cloud, repository, url, tmp_path / "world", poll_seconds=0.6, site_timeout_seconds=4) as made:
+        yield made
 
 
 def _split(url: str) -> tuple[str, str]:

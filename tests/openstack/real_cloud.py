@@ -17,6 +17,7 @@ from aiohttp import ClientSession
 from blazarclient.client import Client
 from blazarclient.exception import BlazarClientException
 from keystoneauth1.session import Session
+from yarl import URL
 
 from deploy.local.openstack.listener import Listener
 from shared.availability import Interval, utc_now
@@ -93,11 +94,15 @@ class Region:
 
 
 class RealTestCloud:
-    """Two sites, each behind a forwarder that faults may befall; as it was found, once its context is left.
+    """Two sites and a Keystone behind forwarders that faults may befall; as it was found, once its context is left.
 
     Args:
         clouds: The real clouds.yaml.
         clouds_yaml: Where one is written that leads to the forwarders.
+
+    Attributes:
+        blazars: The forwarders by site.
+        keystone: The forwarder of Keystone.
     """
 
     site_ids: Sequence[str] = ("tacc", "uc")
@@ -107,7 +112,7 @@ class RealTestCloud:
         self._clouds: dict[str, Any] = yaml.safe_load(clouds.read_text())["clouds"]
         self._config_file = clouds
         self._regions: dict[str, Region] = {}
-        self._listeners: dict[str, Listener] = {}
+        self.blazars: dict[str, Listener] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -123,10 +128,11 @@ class RealTestCloud:
             self._regions[site_id] = await asyncio.to_thread(Region, _client(user), _client(operator))
             self._stack.push_async_callback(self._restore, site_id)
             blazar = operator.get_session_endpoint(SERVICE).removesuffix("/v1")
-            self._listeners[site_id] = Listener(Forwarder(blazar, session).app)
-            await self._listeners[site_id].start()
-            self._stack.push_async_callback(self._listeners[site_id].stop)
-        self._write()
+            self.blazars[site_id] = await self._forwarder(blazar, session)
+        keystone = URL(self._clouds[self.site_ids[0]]["auth"]["auth_url"])
+        self.keystone = await self._forwarder(str(keystone.origin()), session)
+        self._auth_url = self.keystone.url + keystone.path
+        self.write()
         return self
 
     async def __aexit__(
@@ -153,25 +159,41 @@ class RealTestCloud:
         await asyncio.to_thread(self._regions[site_id].set_reservable, node_id, reservable=reservable)
 
     async def break_with(self, site_id: str, fault: str) -> None:
-        await self._listeners[site_id].break_with(FAULTS[fault])
+        await self.blazars[site_id].break_with(FAULTS[fault])
 
     async def mend(self, site_id: str) -> None:
-        await self._listeners[site_id].mend()
+        await self.blazars[site_id].mend()
+
+    def write(self, site_id: str = "", **changes: Any) -> None:
+        """Writes clouds.yaml anew, with a site's entry changed; None takes a key away.
+
+        The site of virtual machines is here one that has nodes too.
+        """
+        entries = {each: self._entry(each) for each in self.site_ids}
+        entries["kvm"] = self._entry("uc")
+        if site_id:
+            auth = entries[site_id]["auth"] | changes.pop("auth", {})
+            changed = {**entries[site_id], **changes, "auth": auth}
+            entries[site_id] = {key: value for key, value in changed.items() if value is not None}
+        self.clouds_yaml.touch(mode=0o600)
+        self.clouds_yaml.write_text(json.dumps({"clouds": entries}))
+
+    def _entry(self, site_id: str) -> dict[str, Any]:
+        entry = self._clouds[site_id]
+        auth = {**entry["auth"], "auth_url": self._auth_url}
+        return {**entry, "auth": auth, "reservation_endpoint_override": f"{self.blazars[site_id].url}/v1"}
+
+    async def _forwarder(self, origin: str, session: ClientSession) -> Listener:
+        listener = Listener(Forwarder(origin, session).app)
+        await listener.start()
+        self._stack.push_async_callback(listener.stop)
+        return listener
 
     async def _restore(self, site_id: str) -> None:
         region = self._regions[site_id]
         for lease_id in tuple(region.leases):
             await self.cancel(site_id, lease_id)
         await asyncio.to_thread(region.put_back)
-
-    def _write(self) -> None:
-        """The site of virtual machines is here one that has nodes too."""
-        entries = {
-            site_id: {**self._clouds[site_id], "reservation_endpoint_override": f"{listener.url}/v1"}
-            for site_id, listener in self._listeners.items()
-        }
-        self.clouds_yaml.touch(mode=0o600)
-        self.clouds_yaml.write_text(json.dumps({"clouds": {**entries, "kvm": entries["uc"]}}))
 
 
 def _client(region: Any) -> Any:

@@ -1,12 +1,5 @@
 """The two services as users run them, against a real Keystone and Blazar: the cases of the simulated cloud."""
 
-from collections.abc import AsyncIterator
-from itertools import count
-from pathlib import Path
-
-import pytest
-
-from deploy.local.rabbitmq import RabbitNode
 from tests.e2e.test_pair import (
     test_a_fault_of_a_site_leaves_its_last_good_state_with_its_age_and_the_other_sites_alone,
     test_a_lease_is_seen_on_every_replica_after_the_next_poll_and_so_is_its_end,
@@ -19,10 +12,6 @@ from tests.e2e.test_pair import (
     test_no_secret_and_nobodys_name_is_in_any_log_or_answer,
     test_the_two_replicas_of_the_sync_service_share_the_sites_and_one_takes_over_from_the_other,
 )
-from tests.e2e.world import World
-from tests.openstack.real_cloud import RealTestCloud
-from tests.rabbitmq import add_vhost
-from tests.repositories import GitRepository
 
 __all__ = [
     "test_a_fault_of_a_site_leaves_its_last_good_state_with_its_age_and_the_other_sites_alone",
@@ -36,26 +25,3 @@ __all__ = [
     "test_no_secret_and_nobodys_name_is_in_any_log_or_answer",
     "test_the_two_replicas_of_the_sync_service_share_the_sites_and_one_takes_over_from_the_other",
 ]
-
-NUMBERS = count()
-
-
-@pytest.fixture
-async def cloud(real_clouds: Path, tmp_path: Path) -> AsyncIterator[RealTestCloud]:
-    async with RealTestCloud(real_clouds, tmp_path / "clouds.yaml") as made:
-        yield made
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> GitRepository:
-    return GitRepository.of_sample(tmp_path / "repository")
-
-
-@pytest.fixture
-async def world(
-    rabbitmq: RabbitNode, cloud: RealTestCloud, repository: GitRepository, tmp_path: Path
-) -> AsyncIterator[World]:
-    url = add_vhost(rabbitmq, f"world{next(NUMBERS)}")
-    # Its host list takes a while.
-    async with World(cloud, repository, url, tmp_path / "world", poll_seconds=0.6, site_timeout_seconds=4) as made:
-        yield made

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
@@ -26,29 +28,34 @@ async def refused(_request: web.Request, _handler: Handler) -> web.StreamRespons
     raise AssertionError("a request came in through a closed listener")
 
 
-async def reset(request: web.Request, _handler: Handler) -> web.StreamResponse:
-    """The connection ends without an answer."""
+async def closed(request: web.Request, _handler: Handler) -> web.StreamResponse:
+    """The connection ends in good order, without an answer."""
     return _disconnected(request)
+
+
+async def reset(request: web.Request, _handler: Handler) -> web.StreamResponse:
+    """The connection is reset without an answer."""
+    return _disconnected(request, reset=True)
 
 
 async def truncated(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Half of the body, and then the connection ends."""
-    answer, body = await _answer(request, handler)
-    answer.content_length = len(body)
-    await answer.prepare(request)
-    await answer.write(body[: len(body) // 2])
+    await _half(request, handler)
     return _disconnected(request)
+
+
+async def truncated_by_reset(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Half of the body, and then the connection is reset."""
+    await _half(request, handler)
+    return _disconnected(request, reset=True)
 
 
 async def stalled(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Half of the body, and the rest when the fault is mended."""
-    answer, body = await _answer(request, handler)
-    answer.content_length = len(body)
-    await answer.prepare(request)
-    await answer.write(body[: len(body) // 2])
+    answer, rest = await _half(request, handler)
     await request.app[MENDED].wait()
     with contextlib.suppress(ConnectionError):  # whoever asked has given up
-        await answer.write(body[len(body) // 2 :])
+        await answer.write(rest)
     return answer
 
 
@@ -80,6 +87,15 @@ async def emptied(request: web.Request, handler: Handler) -> web.StreamResponse:
     return forms.blazar_answer({key: [] for key in orjson.loads(body)})
 
 
+def nothing(code: int) -> Fault:
+    """A status without a body."""
+
+    async def fault(_request: web.Request, _handler: Handler) -> web.StreamResponse:
+        return web.Response(status=code)
+
+    return fault
+
+
 def status(code: int, *, html: bool = False) -> Fault:
     """An error in Blazar's form, or in that of a proxy before it."""
 
@@ -89,6 +105,16 @@ def status(code: int, *, html: bool = False) -> Fault:
             return forms.blazar_error(code, phrase)
         text = f"<html><head><title>{code} {phrase}</title></head><body><h1>{code} {phrase}</h1>nginx</body></html>"
         return web.Response(text=text, status=code, content_type="text/html")
+
+    return fault
+
+
+def slow(seconds: float) -> Fault:
+    """The right answer, later."""
+
+    async def fault(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await asyncio.sleep(seconds)
+        return await handler(request)
 
     return fault
 
@@ -130,7 +156,21 @@ async def _answer(request: web.Request, handler: Handler) -> tuple[web.StreamRes
     return web.StreamResponse(status=good.status, headers={"Content-Type": good.headers["Content-Type"]}), body
 
 
-def _disconnected(request: web.Request) -> web.StreamResponse:
+async def _half(request: web.Request, handler: Handler) -> tuple[web.StreamResponse, bytes]:
+    """What has been begun, and the other half of its body."""
+    answer, body = await _answer(request, handler)
+    answer.content_length = len(body)
+    await answer.prepare(request)
+    await answer.write(body[: len(body) // 2])
+    return answer, body[len(body) // 2 :]
+
+
+def _disconnected(request: web.Request, *, reset: bool = False) -> web.StreamResponse:
     if request.transport is not None:
+        if reset:
+            unsent_is_dropped = struct.pack("ii", 1, 0)
+            request.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, unsent_is_dropped
+            )
         request.transport.abort()
     return web.Response()

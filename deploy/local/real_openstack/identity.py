@@ -63,11 +63,16 @@ class Identity:
 
     def credential(self) -> Document:
         """An application credential that only reads."""
-        _, user_id = self._token()
         wanted = {"name": secrets.token_hex(8), "roles": [{"name": "reader"}]}
-        path = f"/users/{user_id}/application_credentials"
-        made = self.call("POST", path, {"application_credential": wanted})["application_credential"]
+        made = self.call("POST", self._credentials(), {"application_credential": wanted})["application_credential"]
         return {"application_credential_id": made["id"], "application_credential_secret": made["secret"]}
+
+    def delete_credential(self, credential_id: str) -> None:
+        """Revokes one."""
+        self.call("DELETE", f"{self._credentials()}/{credential_id}")
+
+    def _credentials(self) -> str:
+        return f"/users/{self._token()[1]}/application_credentials"
 
     def token(self) -> str:
         """A new one."""
