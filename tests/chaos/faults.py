@@ -201,11 +201,12 @@ async def clock_back(world: World) -> None:
 
 async def site_goes_and_comes(world: World) -> None:
     repository, site_id = world.repository, world.visitor
-    shutil.rmtree(repository.data / "sites" / site_id)
-    await asyncio.to_thread(repository.commit, "a site goes")
-    await _while(world, 0.5, 2)
-    enter(repository, site_id)
-    await asyncio.to_thread(repository.commit, "it comes back")
+    async with world.visit:
+        shutil.rmtree(repository.data / "sites" / site_id)
+        await asyncio.to_thread(repository.commit, "a site goes")
+        await _while(world, 0.5, 2)
+        enter(repository, site_id)
+        await asyncio.to_thread(repository.commit, "it comes back")
 
 
 def _of_cloud(name: str) -> Fault:

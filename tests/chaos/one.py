@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import faulthandler
 import json
 import logging
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +15,7 @@ from tests.chaos.faults import KINDS
 from tests.chaos.run import SHORTEST_SECONDS, Run, schedule
 
 FAULTS = 12
+LONGEST_SECONDS = 300
 
 
 def main() -> int:
@@ -23,6 +26,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=SHORTEST_SECONDS, help="at least")
     parser.add_argument("--folder", type=Path, help="keeps the logs there")
     options = parser.parse_args()
+    faulthandler.register(signal.SIGTERM, chain=True)  # whoever gives a run up wants to know where it stood
     logging.disable(logging.CRITICAL)  # what a client library of the suite's own says of a broker that was killed
     faults = options.kind or schedule(options.seed, KINDS, options.faults)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
@@ -32,7 +36,7 @@ def main() -> int:
         node.start()
         try:
             run = Run(node, folder, options.seed, faults=faults, shortest=options.seconds)
-            report = asyncio.run(run.run())
+            report = asyncio.run(asyncio.wait_for(run.run(), LONGEST_SECONDS))
         finally:
             node.close()
     json.dump(report.as_json(), sys.stdout)

@@ -94,6 +94,7 @@ class World:
             site_id: SiteTruth(self.cloud.sites[site_id], Random(f"{seed} {site_id}")) for site_id in self.site_ids
         }
         self.broker = asyncio.Lock()
+        self.visit = asyncio.Lock()
         self.apis: list[Replica] = []
         self.syncs: list[Replica] = []
         self.folder = folder
