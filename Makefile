@@ -82,6 +82,8 @@ lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRA
 	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --constraint requirements/build.txt --output-file requirements/run.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra dev \
 		--constraint requirements/build.txt --constraint requirements/run.txt --output-file requirements/dev.txt
+	@for service in api sync; do $(LOCK) requirements/$$service.in --constraint requirements/build.txt \
+		--constraint requirements/run.txt --output-file requirements/$$service.txt || exit 1; done
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/openstack.in --constraint requirements/build.txt \
 		--output-file requirements/openstack.txt
 
