@@ -36,6 +36,7 @@ CHECKS: Sequence[Check] = (
     settings.clouds_are_a_folder_that_can_change,
     settings.the_inventory_is_cloned_whole,
     settings.nothing_secret_is_in_the_open,
+    network.somebody_may_ask,
     network.what_is_needed_passes,
     network.nothing_else_passes,
     monitoring.jobs_are_named_as_the_rules_want,
