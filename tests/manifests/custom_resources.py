@@ -19,7 +19,7 @@ class Metadata(Strict):
 
 
 class Selector(Strict):
-    matchLabels: dict[str, str]  # noqa: N815 - Kubernetes' own names
+    matchLabels: dict[str, str] = Field(min_length=1)  # noqa: N815 - Kubernetes' own names
 
 
 class Parent(Strict):
@@ -43,7 +43,7 @@ class Backend(Strict):
 
 
 class RouteRule(Strict):
-    matches: list[Match]
+    matches: list[Match] = Field(min_length=1)
     backendRefs: list[Backend] = Field(min_length=1)  # noqa: N815
 
 

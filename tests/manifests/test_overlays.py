@@ -56,6 +56,12 @@ def test_every_component_is_in_some_overlay() -> None:
     assert used == COMPONENTS
 
 
+def test_production_has_everything_that_keeps_it_running(rendered: Rendered) -> None:
+    kinds = {each["kind"] for each in rendered["production"].objects}
+    kept = {"HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "RabbitmqCluster"}
+    assert kept | {"HTTPRoute", "ServiceMonitor", "PodMonitor", "PrometheusRule"} <= kinds
+
+
 @every_overlay
 def test_both_services_load_what_their_pods_are_given(rendered: Rendered, overlay: str, tmp_path: Path) -> None:
     loaded = []

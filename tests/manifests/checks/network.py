@@ -1,19 +1,34 @@
 """Network policies let through what is needed, and nothing else."""
 
 from collections.abc import Iterator
+from itertools import product
 
-from tests.manifests.objects import NAME, Manifests
+from tests.manifests.objects import NAME, Manifests, label
 from tests.manifests.traffic import Party, allowed
 
 API, SYNC, BROKER = "reference-api", "reference-sync", "rabbitmq"
 STRANGER = Party()
 OPERATOR = Party(namespace="rabbitmq-system")
 NAMES = Party({"k8s-app": "kube-dns"}, "kube-system")
-GITHUB, CLOUD = Party(address="140.82.112.3"), Party(address="203.0.113.10")
-METADATA, KUBERNETES = Party(address="169.254.169.254"), Party(address="10.96.0.1")
+OTHER_NAMES = (Party({"k8s-app": "other"}, "kube-system"), Party({"k8s-app": "kube-dns"}, "elsewhere"))
+GITHUB = [Party(address=each) for each in ("140.82.112.3", "143.55.64.1", "185.199.108.133", "192.30.255.112")]
+CLOUD, METADATA = Party(address="203.0.113.10"), Party(address="169.254.169.254")
+PRIVATE = [Party(address=each) for each in ("10.96.0.1", "172.16.0.1", "192.168.0.1")]
+"""Where Kubernetes' own API may be."""
+
 OPENSTACK_PORTS = (443, 1234, 5000, 8774)
 BETWEEN_NODES = (4369, 25672, 6000, 6500)
 """Of RabbitMQ: who is there, what they say to each other, and the first and last port over which streams are copied."""
+
+
+def policies_say_whom_and_where(manifests: Manifests) -> Iterator[str]:
+    for each in manifests.of("NetworkPolicy"):
+        for way, peers in (("egress", "to"), ("ingress", "from")):
+            for rule in each["spec"].get(way, ()):
+                selectors = [selector for peer in rule.get(peers) or [{}] for selector in peer.values() or [{}]]
+                ports = [port.get("port") for port in rule.get("ports") or [{}]]
+                if not all(selectors) or not all(any(each.values()) for each in selectors) or None in ports:
+                    yield f"{label(each)}: a rule for {way} does not say whom, or on which port"
 
 
 def somebody_may_ask(manifests: Manifests) -> Iterator[str]:
@@ -62,7 +77,7 @@ def _needed(ours: dict[str, Party], manifests: Manifests) -> Iterator[tuple[Part
     for prometheus in _prometheus(manifests):
         yield prometheus, ours[API], 8000, "TCP"
         yield prometheus, ours[SYNC], 8081, "TCP"
-    yield ours[API], GITHUB, 443, "TCP"
+    yield from ((ours[API], github, 443, "TCP") for github in GITHUB)
     yield ours[API], ours[BROKER], 5672, "TCP"
     yield ours[SYNC], ours[BROKER], 5672, "TCP"
     for port in OPENSTACK_PORTS:
@@ -73,25 +88,21 @@ def _needed(ours: dict[str, Party], manifests: Manifests) -> Iterator[tuple[Part
     for port in BETWEEN_NODES:
         yield ours[BROKER], ours[BROKER], port, "TCP"
     yield OPERATOR, ours[BROKER], 15672, "TCP"
-    yield ours[BROKER], KUBERNETES, 443, "TCP"
+    yield from ((ours[BROKER], private, port, "TCP") for private in PRIVATE for port in (443, 6443))
 
 
 def _unwanted(ours: dict[str, Party], manifests: Manifests) -> Iterator[tuple[Party, Party, int]]:
-    for port in OPENSTACK_PORTS:
-        for each in (ours[API], ours[BROKER], STRANGER):
-            yield each, CLOUD, port
-    for each in (*ours.values(), STRANGER):
-        yield each, METADATA, 80
-        yield each, CLOUD, 80
-    for source in (*_gateways(manifests), *_prometheus(manifests), STRANGER, Party({NAME: API}, "elsewhere")):
-        yield source, ours[BROKER], 5672
-    for source in (STRANGER, ours[API], ours[SYNC]):
-        yield from ((source, ours[BROKER], port) for port in BETWEEN_NODES)
-    for source in (STRANGER, Party(namespace="elsewhere"), CLOUD, ours[BROKER]):
-        yield source, ours[API], 8000
-        yield source, ours[SYNC], 8081
-    yield ours[SYNC], ours[API], 8000
-    yield ours[SYNC], KUBERNETES, 443
-    yield ours[API], KUBERNETES, 443
+    api, sync, broker = ours[API], ours[SYNC], ours[BROKER]
+    outside = (*_gateways(manifests), *_prometheus(manifests), STRANGER, Party({NAME: API}, "elsewhere"))
+    yield from product((api, broker, STRANGER), (CLOUD,), OPENSTACK_PORTS)
+    yield from product((broker, STRANGER), GITHUB, (443,))
+    yield from product((api, sync, broker, STRANGER), (METADATA, CLOUD), (80,))
+    yield from product((api, sync, STRANGER), (METADATA, *PRIVATE), (443,))
+    yield from product((api, sync, broker, STRANGER), OTHER_NAMES, (53,))
+    yield from product(outside, (broker,), (5672,))
+    yield from product((api, sync, STRANGER), (broker,), BETWEEN_NODES)
+    for target, port in ((api, 8000), (sync, 8081)):
+        yield from product((STRANGER, Party(namespace="elsewhere"), CLOUD, broker), (target,), (port,))
+    yield sync, api, 8000
     yield STRANGER, NAMES, 53
     yield CLOUD, STRANGER, 80

@@ -15,6 +15,9 @@ OF_THE_NODE = ("hostNetwork", "hostPID", "hostIPC")
 VOLUMES = {"configMap", "secret", "emptyDir", "projected", "persistentVolumeClaim", "downwardAPI", "ephemeral", "csi"}
 PATHS = {"livenessProbe": "/healthz", "readinessProbe": "/readyz", "startupProbe": "/healthz"}
 OURS = ("api", "sync")
+LEAST_TIMEOUT, LEAST_START_SECONDS = 5, 60
+CONTAINERS = {"RabbitmqCluster/rabbitmq": {"setup-container", "rabbitmq"}}
+"""Those that an operator makes; what we do not say of one of them is left to it."""
 
 
 def namespaces_demand_restricted_pods(manifests: Manifests) -> Iterator[str]:
@@ -30,9 +33,17 @@ def pods_are_restricted(manifests: Manifests) -> Iterator[str]:
             yield f"{pod.owner}: has no seccomp profile"
         if any(pod.spec.get(field) for field in OF_THE_NODE):
             yield f"{pod.owner}: shares a namespace of the node"
+        if names_in(pod) != CONTAINERS.get(pod.owner, names_in(pod)):
+            yield f"{pod.owner}: does not say how each of its containers may run"
+
+
+def volumes_are_bounded(manifests: Manifests) -> Iterator[str]:
+    for pod in manifests.pods():
         for volume in pod.spec.get("volumes", ()):
-            if not volume.keys() - {"name"} <= VOLUMES:
+            if len(volume.keys() & VOLUMES) != 1:
                 yield f"{pod.owner}: the volume {volume['name']} is of a kind that is not allowed"
+            if "sizeLimit" not in volume.get("emptyDir", {"sizeLimit": ""}):
+                yield f"{pod.owner}: the volume {volume['name']} may fill the node"
 
 
 def nobody_is_root(manifests: Manifests) -> Iterator[str]:
@@ -42,6 +53,8 @@ def nobody_is_root(manifests: Manifests) -> Iterator[str]:
             yield f"{pod.owner}: may run as root"
         if any(each.get("runAsUser") == 0 for each in contexts):
             yield f"{pod.owner}: runs as root"
+        if not contexts[0].get("runAsUser") or not contexts[0].get("fsGroup"):
+            yield f"{pod.owner}: has no user, or no group that its volumes belong to"
 
 
 def containers_are_restricted(manifests: Manifests) -> Iterator[str]:
@@ -81,20 +94,25 @@ def resources_are_bounded(manifests: Manifests) -> Iterator[str]:
         for kind in requests.keys() & limits.keys():
             if _amount(requests[kind]) > _amount(limits[kind]):
                 yield f"{name} requests more {kind} than it may have"
-    for pod in manifests.pods():
-        for volume in pod.spec.get("volumes", ()):
-            if "sizeLimit" not in (volume.get("emptyDir", {"sizeLimit": ""}) or {}):
-                yield f"{pod.owner}: the volume {volume['name']} may fill the node"
 
 
 def probes_ask_the_right_questions(manifests: Manifests) -> Iterator[str]:
     for pod, container in _containers(manifests.pods()):
         wanted = PATHS.keys() if container in pod.main else {"startupProbe"}
         yield from (f"{pod.owner}: {container['name']} has no {kind}" for kind in wanted if kind not in container)
-        if container["name"] in OURS:
-            for kind, path in PATHS.items():
-                if container.get(kind, {}).get("httpGet", {}).get("path") not in {path, None}:
-                    yield f"{pod.owner}: {kind} does not ask {path}"
+        for kind, path in PATHS.items():
+            probe = container.get(kind, {})
+            if container["name"] in OURS and probe.get("httpGet", {}).get("path") != path:
+                yield f"{pod.owner}: {kind} does not ask {path}"
+            if "httpGet" in probe and probe.get("timeoutSeconds", 1) < LEAST_TIMEOUT:
+                yield f"{pod.owner}: {kind} gives a busy {container['name']} up at once"
+        start = container.get("startupProbe", {})
+        if start.get("periodSeconds", 10) * start.get("failureThreshold", 3) < LEAST_START_SECONDS:
+            yield f"{pod.owner}: {container['name']} has too little time to start"
+
+
+def names_in(pod: Pod) -> set[str]:
+    return {str(container["name"]) for container in pod.containers}
 
 
 def _containers(pods: Iterator[Pod]) -> Iterator[tuple[Pod, Object]]:

@@ -23,13 +23,15 @@ def everything_is_in_one_namespace(manifests: Manifests) -> Iterator[str]:
 
 def workloads_select_their_pods(manifests: Manifests) -> Iterator[str]:
     for each in manifests.of(*WORKLOADS):
-        template = each["spec"]["template"]
-        labels = template["metadata"].get("labels", {})
-        if not selects(each["spec"]["selector"], labels):
+        selector = each["spec"]["selector"]
+        if not selects(selector, each["spec"]["template"]["metadata"].get("labels", {})):
             yield f"{label(each)}: its selector is not what its pods are labelled with"
-        for spread in template["spec"].get("topologySpreadConstraints", ()):
-            if not selects(spread["labelSelector"], labels):
-                yield f"{label(each)}: spreads other pods than its own"
+        if len(chosen(selector, manifests.pods())) > 1:
+            yield f"{label(each)}: its selector takes the pods of another"
+    for pod in manifests.all_pods():
+        for spread in pod.spec.get("topologySpreadConstraints", ()):
+            if chosen(spread.get("labelSelector"), manifests.all_pods()) != [pod]:
+                yield f"{pod.owner}: spreads other pods than its own"
 
 
 def selectors_select(manifests: Manifests) -> Iterator[str]:
@@ -41,14 +43,20 @@ def selectors_select(manifests: Manifests) -> Iterator[str]:
             yield f"{label(each)}: selects no Service"
 
 
+def selectors_select_one_workload(manifests: Manifests) -> Iterator[str]:
+    for each in manifests.of("Service", "PodDisruptionBudget", "PodMonitor"):
+        if len(chosen(_selector(each), manifests.all_pods())) > 1:
+            yield f"{label(each)}: selects pods of several workloads"
+
+
 def probes_ask_at_declared_ports(manifests: Manifests) -> Iterator[str]:
     for pod in manifests.pods():
         for container in pod.containers:
             alone = Pod(pod.owner, {}, {"containers": [container]}, 1)
             for kind in PROBES:
-                action = container.get(kind, {})
-                port = (action.get("httpGet") or action.get("tcpSocket") or {}).get("port")
-                if port is not None and alone.port(port) is None:
+                probe = container.get(kind)
+                action = probe and (probe.get("httpGet") or probe.get("tcpSocket") or {})
+                if action is not None and alone.port(action.get("port", "")) is None:
                     yield f"{pod.owner}: {kind} of {container['name']} asks at a port that is not declared"
 
 

@@ -26,10 +26,18 @@ def autoscalers_can_work(manifests: Manifests) -> Iterator[str]:
             container["name"]: container.get("resources", {}).get("requests", {})
             for container in target["spec"]["template"]["spec"]["containers"]
         }
-        for metric in spec["metrics"]:
+        for metric in spec.get("metrics") or [{}]:
             source = metric.get("containerResource", {})
-            if source.get("name") not in requests.get(source.get("container"), ()):
+            percent = source.get("target", {}).get("averageUtilization", 0)
+            if source.get("name") not in requests.get(source.get("container"), ()) or not 0 < percent < 100:
                 yield f"{label(each)}: measures what no container requests"
+
+
+def replicas_are_said(manifests: Manifests) -> Iterator[str]:
+    scaled = {each["spec"]["scaleTargetRef"]["name"] for each in manifests.of("HorizontalPodAutoscaler")}
+    for each in manifests.of(*WORKLOADS):
+        if "replicas" not in each["spec"] and each["metadata"]["name"] not in scaled:
+            yield f"{label(each)}: does not say how many replicas there are"
 
 
 def disruptions_are_bounded(manifests: Manifests) -> Iterator[str]:
@@ -37,7 +45,7 @@ def disruptions_are_bounded(manifests: Manifests) -> Iterator[str]:
     for each in manifests.of("PodDisruptionBudget"):
         for pod in chosen(each["spec"]["selector"], pods):
             least, most = each["spec"].get("minAvailable"), each["spec"].get("maxUnavailable")
-            if most == 0 or (isinstance(least, int) and least >= pod.replicas):
+            if (least is None) == (most is None) or most == 0 or (isinstance(least, int) and least >= pod.replicas):
                 yield f"{label(each)}: lets no node be drained"
             if isinstance(most, int) and most >= pod.replicas > 1:
                 yield f"{label(each)}: lets all replicas go at once"

@@ -17,6 +17,8 @@ VERSIONS = ("1.30", kubernetes_validate.latest_version())
 
 def objects_have_known_fields_only(manifests: Manifests) -> Iterator[str]:
     for each in manifests.objects:
+        if not each.get("metadata", {}).get("name"):
+            yield f"{label(each)}: has no name"
         kind = (each.get("apiVersion", ""), each.get("kind", ""))
         if kind in MODELS:
             yield from _by_model(each)

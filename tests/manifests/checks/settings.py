@@ -87,24 +87,31 @@ def clouds_are_a_folder_that_can_change(manifests: Manifests) -> Iterator[str]:
 
 
 def the_inventory_is_cloned_whole(manifests: Manifests) -> Iterator[str]:
-    for pod, container in _ours(manifests):
-        if container["name"] != "api":
-            continue
-        beside = [each for each in pod.beside if each["name"] == "git-sync"]
-        if not beside:
-            yield f"{pod.owner}: nobody clones the inventory"
-            continue
-        arguments = dict(argument.removeprefix("--").partition("=")[::2] for argument in beside[0]["args"])
-        if beside[0].get("restartPolicy") != "Always":
+    for pod, _, clone in _clones(manifests):
+        arguments = _arguments(clone)
+        if clone.get("restartPolicy") != "Always":
             yield f"{pod.owner}: git-sync ends before the service begins"
         if arguments.get("depth") != "0":
             yield f"{pod.owner}: git-sync clones without the history"
+        if arguments.get("max-failures") != "-1":
+            yield f"{pod.owner}: git-sync gives up when its host is away"
+        ports = [f":{port['containerPort']}" for port in clone.get("ports", ())]
+        if not arguments.get("repo") or arguments.get("http-bind") not in ports:
+            yield f"{pod.owner}: git-sync does not know what to clone, or where to answer probes"
+
+
+def the_inventory_is_where_it_is_looked_for(manifests: Manifests) -> Iterator[str]:
+    for pod, container, clone in _clones(manifests):
+        arguments = _arguments(clone)
+        root, link = arguments.get("root", "/"), arguments.get("link", "none")
         folder = PurePosixPath(variable_of(container, FOLDER_VARIABLE).get("value", "/"))
-        if not folder.is_relative_to(PurePosixPath(arguments.get("root", "/")) / arguments.get("link", "none")):
+        if not folder.is_relative_to(PurePosixPath(root) / link):
             yield f"{pod.owner}: {FOLDER_VARIABLE} is not where git-sync puts the inventory"
-        ours, theirs = (_mount_of(each, arguments.get("root", "/")) for each in (container, beside[0]))
-        if not ours or not theirs or (ours["name"], ours["mountPath"]) != (theirs["name"], theirs["mountPath"]):
+        ours, theirs = _mount_of(container, root) or {}, _mount_of(clone, root) or {}
+        if not ours or any(ours.get(field) != theirs.get(field) for field in ("name", "mountPath", "subPath")):
             yield f"{pod.owner}: git-sync's root is not mounted whole and at the same place"
+        if ours.get("readOnly") is not True:
+            yield f"{pod.owner}: the service may write into the inventory"
 
 
 def nothing_secret_is_in_the_open(manifests: Manifests) -> Iterator[str]:
@@ -143,6 +150,18 @@ def _mount_of(container: Object, path: str) -> Mapping[str, Any] | None:
 
 def _ours(manifests: Manifests) -> Iterator[tuple[Pod, Object]]:
     return ((pod, each) for pod in manifests.pods() for each in pod.main if each["name"] in VARIABLES)
+
+
+def _clones(manifests: Manifests) -> Iterator[tuple[Pod, Object, Object]]:
+    """The API service's container, and git-sync beside it."""
+    for pod, container in _ours(manifests):
+        if container["name"] == "api":
+            clone = next((each for each in pod.beside if each["name"] == "git-sync"), {"name": "nobody"})
+            yield pod, container, clone
+
+
+def _arguments(container: Object) -> Mapping[str, str]:
+    return dict(argument.removeprefix("--").partition("=")[::2] for argument in container.get("args", ()))
 
 
 def _queue_type(manifests: Manifests) -> JobQueueType | None:
