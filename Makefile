@@ -16,7 +16,7 @@ environment: ## make or renew .venv
 run: environment ## run both services, with a broker, a cloud and an inventory where none are named
 	@exec $(BIN)/python -m deploy.local
 
-check: format-check lint types imports test documents ## everything that must hold; what CI runs
+check: format-check lint types imports test documents manifests ## everything that must hold; what CI runs
 
 test: environment broker ## run every test and hold its coverage to the floors
 	@$(BIN)/coverage erase
@@ -60,8 +60,9 @@ format: environment ## format the code
 format-check: environment ## is the code formatted
 	@$(BIN)/ruff format --quiet --diff
 
-lint: environment ## ruff
+lint: environment ## ruff, and yamllint
 	@$(BIN)/ruff check --quiet
+	@$(BIN)/yamllint --strict .
 
 types: environment ## mypy
 	@$(BIN)/mypy --no-error-summary
@@ -69,13 +70,19 @@ types: environment ## mypy
 imports: environment ## the layers of docs/architecture.md
 	@report=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$report"; exit 1; }
 
-documents: environment ## are docs/openapi.json and docs/asyncapi.json what the code says
+manifests: environment ## render deploy/k8s and check what comes out, offline; kubectl is installed if it is missing
+	@$(BIN)/python -m deploy.local.install_kustomize
+	@$(BIN)/pytest --quiet -m manifests tests/manifests
+
+documents: environment ## are the generated documents, and the alert rules for Kubernetes, what they are made of
 	@$(BIN)/python -m api_service.describe --check
 	@$(BIN)/python -m shared.asyncapi --check
+	@$(BIN)/python -m deploy.local.prometheus_rule --check
 
-generate: environment ## write docs/openapi.json and docs/asyncapi.json
+generate: environment ## write docs/openapi.json, docs/asyncapi.json, and the alert rules for Kubernetes
 	@$(BIN)/python -m api_service.describe
 	@$(BIN)/python -m shared.asyncapi
+	@$(BIN)/python -m deploy.local.prometheus_rule
 
 lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRADE=1 takes the newest releases
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/build.in --output-file requirements/build.txt
@@ -86,6 +93,7 @@ lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRA
 		--constraint requirements/run.txt --output-file requirements/$$service.txt || exit 1; done
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/openstack.in --constraint requirements/build.txt \
 		--output-file requirements/openstack.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/kubectl.in --output-file requirements/kubectl.txt
 
 clean: ## remove whatever the other targets made
 	@rm -rf .venv .cache .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
@@ -99,4 +107,4 @@ define covered
 endef
 
 .PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring test-rabbitmq4 \
-	test-cluster broker format format-check lint types imports documents generate lock clean
+	test-cluster broker format format-check lint types imports manifests documents generate lock clean
