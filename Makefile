@@ -69,6 +69,13 @@ types: environment ## mypy
 imports: environment ## the layers of docs/architecture.md
 	@report=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$report"; exit 1; }
 
+lint-ci: environment ## zizmor, the schemas and yamllint over the workflows and all other YAML; nothing is fetched
+	@report=$$($(BIN)/zizmor --offline --quiet --no-progress --persona pedantic .github) || { echo "$$report"; exit 1; }
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/yamllint --strict .
+
 documents: environment ## are docs/openapi.json and docs/asyncapi.json what the code says
 	@$(BIN)/python -m api_service.describe --check
 	@$(BIN)/python -m shared.asyncapi --check
@@ -97,4 +104,4 @@ define covered
 endef
 
 .PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring test-rabbitmq4 \
-	test-cluster broker format format-check lint types imports documents generate lock clean
+	test-cluster broker format format-check lint types imports lint-ci documents generate lock clean
