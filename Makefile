@@ -37,10 +37,11 @@ test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded ru
 test-failover: environment broker ## how long a site goes unpolled when a replica or the broker is gone, as a table
 	@exec $(BIN)/python -m tests.chaos.failover
 
-test-monitoring: environment ## test the alert rules with promtool, which is installed if it is missing and this may be done
+test-monitoring: environment ## the alert rules and the dashboard's queries, by promtool: installed if this may be done
 	@$(BIN)/python -m deploy.local.install_promtool
-	@report=$$(promtool check rules deploy/monitoring/alerts.yaml && promtool test rules deploy/monitoring/alerts_test.yaml) \
-		|| { echo "$$report"; exit 1; }
+	@$(BIN)/python -m deploy.local.dashboard_rules .cache/dashboard_rules.json
+	@report=$$(promtool check rules deploy/monitoring/alerts.yaml .cache/dashboard_rules.json \
+		&& promtool test rules deploy/monitoring/alerts_test.yaml) || { echo "$$report"; exit 1; }
 
 test-rabbitmq4: environment ## run the tests of the log on a newer RabbitMQ, unpacked under .cache; SUITE=sid: from there
 	@exec $(BIN)/python -m deploy.local.unpack_rabbitmq $(or $(SUITE),trixie) \
