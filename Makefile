@@ -16,7 +16,7 @@ environment: ## make or renew .venv
 run: environment ## run both services, with a broker, a cloud and an inventory where none are named
 	@exec $(BIN)/python -m deploy.local
 
-check: format-check lint types imports test documents manifests ## everything that must hold; what CI runs
+check: format-check lint lint-ci types imports test documents manifests ## everything that must hold; what CI runs
 
 test: environment broker ## run every test and hold its coverage to the floors
 	@$(BIN)/coverage erase
@@ -37,10 +37,11 @@ test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded ru
 test-failover: environment broker ## how long a site goes unpolled when a replica or the broker is gone, as a table
 	@exec $(BIN)/python -m tests.chaos.failover
 
-test-monitoring: environment ## test the alert rules with promtool, which is installed if it is missing and this may be done
+test-monitoring: environment ## the alert rules and the dashboard's queries, by promtool: installed if this may be done
 	@$(BIN)/python -m deploy.local.install_promtool
-	@report=$$(promtool check rules deploy/monitoring/alerts.yaml && promtool test rules deploy/monitoring/alerts_test.yaml) \
-		|| { echo "$$report"; exit 1; }
+	@$(BIN)/python -m deploy.local.dashboard_rules .cache/dashboard_rules.json
+	@report=$$(promtool check rules deploy/monitoring/alerts.yaml .cache/dashboard_rules.json \
+		&& promtool test rules deploy/monitoring/alerts_test.yaml) || { echo "$$report"; exit 1; }
 
 test-rabbitmq4: environment ## run the tests of the log on a newer RabbitMQ, unpacked under .cache; SUITE=sid: from there
 	@exec $(BIN)/python -m deploy.local.unpack_rabbitmq $(or $(SUITE),trixie) \
@@ -74,6 +75,12 @@ manifests: environment ## render deploy/k8s and check what comes out, offline; k
 	@$(BIN)/python -m deploy.local.install_kustomize
 	@$(BIN)/pytest --quiet -m manifests tests/manifests
 
+lint-ci: environment ## zizmor and the schemas over the workflows; nothing is fetched
+	@report=$$($(BIN)/zizmor --offline --quiet --no-progress --persona pedantic .github) || { echo "$$report"; exit 1; }
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+
 documents: environment ## are the generated documents, and the alert rules for Kubernetes, what they are made of
 	@$(BIN)/python -m api_service.describe --check
 	@$(BIN)/python -m shared.asyncapi --check
@@ -89,6 +96,7 @@ lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRA
 	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --constraint requirements/build.txt --output-file requirements/run.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --extra dev \
 		--constraint requirements/build.txt --constraint requirements/run.txt --output-file requirements/dev.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/containers.in --output-file requirements/containers.txt
 	@for service in api sync; do $(LOCK) requirements/$$service.in --constraint requirements/build.txt \
 		--constraint requirements/run.txt --output-file requirements/$$service.txt || exit 1; done
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/openstack.in --constraint requirements/build.txt \
@@ -107,4 +115,4 @@ define covered
 endef
 
 .PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring test-rabbitmq4 \
-	test-cluster broker format format-check lint types imports manifests documents generate lock clean
+	test-cluster broker format format-check lint types imports manifests lint-ci documents generate lock clean

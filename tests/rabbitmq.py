@@ -5,6 +5,7 @@ import os
 import time
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 from uuid import uuid4
 
 from deploy.local.rabbitmq import RabbitNode
@@ -59,12 +60,17 @@ def unique_topic(subject: Subject = Subject.SITE) -> Topic:
     return Topic(f"s{uuid4().hex[:12]}", subject)
 
 
-def add_vhost(node: RabbitNode, name: str) -> str:
-    """A part of the broker where no other test's queues are; returns its URL."""
-    user, everything = '<<"guest">>', '<<".*">>'
+def add_user(node: RabbitNode, name: str, password: str) -> None:
+    """Somebody who may do nothing yet; neither name nor password has a quote in it."""
+    node.control("eval", f'rabbit_auth_backend_internal:add_user(<<"{name}">>, <<"{password}">>, <<"test">>).')
+
+
+def add_vhost(node: RabbitNode, name: str, *, user_name: str = "guest", password: str = "guest") -> str:
+    """A part of the broker where no other test's queues are; returns its URL for a user that there is."""
+    user, everything = f'<<"{user_name}">>', '<<".*">>'
     node.control(
         "eval",
         f'rabbit_vhost:add(<<"{name}">>, {user}), rabbit_auth_backend_internal:set_permissions('
         f'{user}, <<"{name}">>, {everything}, {everything}, {everything}, {user}).',
     )
-    return f"amqp://guest:guest@127.0.0.1:{node.port}/{name}"
+    return f"amqp://{user_name}:{quote(password, safe='')}@127.0.0.1:{node.port}/{name}"

@@ -284,13 +284,6 @@ async def test_only_configured_origins_may_read(aiohttp_client: AiohttpClient) -
     assert "Access-Control-Allow-Origin" not in other.headers
 
 
-async def test_a_request_keeps_the_id_that_a_proxy_gave_it_unless_it_is_strange(service: Service) -> None:
-    kept = await service.get("/sites", headers={"X-Request-ID": "abc-1"})
-    assert kept.headers["X-Request-ID"] == "abc-1"
-    replaced = await service.get("/sites", headers={"X-Request-ID": "no spaces please"})
-    assert len(replaced.headers["X-Request-ID"]) == 32
-
-
 async def test_ids_in_links_are_quoted_and_lead_back_to_their_resource(service: Service) -> None:
     odd = "a b?c#d%25é{x}"
     service.serve(inventory(site(odd, cluster(odd, odd, [node_document(odd)]))))

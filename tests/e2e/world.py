@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from aiohttp import ClientSession, ClientTimeout
 
+from shared.logs import LogFormat
 from tests.e2e.cloud import Cloud
 from tests.eventually import until_answered
 from tests.repositories import GitRepository
@@ -50,13 +51,12 @@ class World:
     folder: Path
     poll_seconds: float = 0.3
     site_timeout_seconds: float = 2
+    log_format: LogFormat = LogFormat.JSON
     services: list[Service] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         self.http = ClientSession(timeout=ClientTimeout(total=20))
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.config = self.folder / "config.toml"
-        self.config.write_text(self._config())
         return self
 
     async def __aexit__(
@@ -133,6 +133,8 @@ class World:
     def start(self, module: str, *arguments: str) -> Service:
         """A replica that may not even listen yet."""
         port = _free_port()
+        config = self.folder / f"{module}-{len(self.services)}.toml"
+        config.write_text(self._config())
         log = self.folder / f"{module}-{len(self.services)}.log"
         environment = {
             # As users run them: measuring coverage makes a process start and answer twice as slowly.
@@ -143,7 +145,7 @@ class World:
         }
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, "--config", str(self.config), *arguments],
+                [sys.executable, "-m", module, "--config", str(config), *arguments],
                 cwd=PROJECT,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -161,7 +163,7 @@ class World:
             [sync]
             host = "127.0.0.1"
             [log]
-            format = "json"
+            format = "{self.log_format}"
             [reference]
             ref_dir = "{self.repository.data}"
             reload_interval_seconds = 0.2

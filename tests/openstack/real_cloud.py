@@ -27,7 +27,7 @@ from tests.openstack.forwarder import Forwarder
 
 MINUTE = "%Y-%m-%d %H:%M"
 SERVICE = "reservation"
-SECRETS = ("application_credential_secret", "password")
+SECRETS = ("application_credential_id", "application_credential_secret", "password")
 
 
 class Region:

@@ -9,9 +9,9 @@ from tests.e2e.test_pair import (
     test_flavors_are_published_over_time,
     test_killing_the_sync_service_changes_nothing_but_the_age_and_a_fresh_replica_has_everything,
     test_maintenance_and_what_blazar_does_not_list_are_never_shown_as_free,
-    test_no_secret_and_nobodys_name_is_in_any_log_or_answer,
     test_the_two_replicas_of_the_sync_service_share_the_sites_and_one_takes_over_from_the_other,
 )
+from tests.e2e.test_secrets import test_no_secret_and_nobodys_name_is_in_any_log_or_answer
 
 __all__ = [
     "test_a_fault_of_a_site_leaves_its_last_good_state_with_its_age_and_the_other_sites_alone",

@@ -128,6 +128,16 @@ def test_text_without_a_terminal_has_no_colours(capsys: pytest.CaptureFixture[st
     assert "\x1b" not in line
 
 
+@pytest.mark.parametrize("form", LogFormat)
+def test_what_a_client_sends_neither_begins_a_line_nor_changes_its_colour(
+    form: LogFormat, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(form, debug=True)
+    log.debug("request", path="/\r\n2030-01-01T00:00:00Z [error    ] forged \x1b[31m\u2028")
+    [line] = lines(capsys)
+    assert line.isprintable()
+
+
 def test_debug_events_are_told_only_if_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging(LogFormat.JSON)
     log.debug("small thing")

@@ -108,7 +108,7 @@ class SimulatedCloud:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be seen in a log."""
-        return (*self._passwords.values(), *(secret for _, secret in self._credentials.values()))
+        return (*self._passwords.values(), *(told for credential in self._credentials.values() for told in credential))
 
     def clouds_yaml(self) -> str:
         """The file by which clients find their way, to be written anew when a credential was renewed.
