@@ -51,6 +51,12 @@ test-cluster: environment broker ## lose nodes of a RabbitMQ cluster of three; S
 	@exec $(if $(SUITE),$(BIN)/python -m deploy.local.unpack_rabbitmq $(SUITE)) \
 		$(BIN)/pytest --quiet -m cluster tests/cluster
 
+test-images: environment ## build the images and run them, with a Docker engine that is started if none answers
+	@exec $(BIN)/python -m deploy.containers $(BIN)/pytest --quiet tests/containers/test_images.py
+
+test-compose: environment ## bring compose.yaml up, break it and see it heal; as for test-images
+	@exec $(BIN)/python -m deploy.containers $(BIN)/pytest --quiet tests/containers/test_compose.py
+
 broker: environment ## install RabbitMQ if it is missing and this may be done
 	@$(BIN)/python -m deploy.local.install_rabbitmq
 
@@ -75,11 +81,12 @@ manifests: environment ## render deploy/k8s and check what comes out, offline; k
 	@$(BIN)/python -m deploy.local.install_kustomize
 	@$(BIN)/pytest --quiet -m manifests tests/manifests
 
-lint-ci: environment ## zizmor and the schemas over the workflows; nothing is fetched
+lint-ci: environment ## zizmor and the schemas over the workflows and compose.yaml; nothing is fetched
 	@report=$$($(BIN)/zizmor --offline --quiet --no-progress --persona pedantic .github) || { echo "$$report"; exit 1; }
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
 	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 
 documents: environment ## are the generated documents, and the alert rules for Kubernetes, what they are made of
 	@$(BIN)/python -m api_service.describe --check
@@ -115,4 +122,4 @@ define covered
 endef
 
 .PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring test-rabbitmq4 \
-	test-cluster broker format format-check lint types imports manifests lint-ci documents generate lock clean
+	test-cluster test-images test-compose broker format format-check lint types imports manifests lint-ci documents generate lock clean

@@ -6,16 +6,20 @@ import contextlib
 import signal
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.local.openstack.bookings import Bookings, hostnames_of, inventory
 from deploy.local.openstack.cloud import SimulatedCloud
+from deploy.local.sample import FOLDER, write_sample
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs until SIGINT or SIGTERM; says where its clouds.yaml is as soon as it answers."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local.openstack", description=__doc__)
-    parser.add_argument("--ref-dir", type=Path, required=True, help="folder of the inventory, as the API service's")
+    inventory = parser.add_mutually_exclusive_group(required=True)
+    inventory.add_argument("--ref-dir", type=Path, help="folder of the inventory, as the API service's")
+    inventory.add_argument("--sample", type=Path, help="folder of a sample repository, which is made if it is missing")
     parser.add_argument(
         "--port", type=int, default=0, help="Keystone's port; the sites' follow it (default: free ones)"
     )
@@ -29,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 async def _run(options: argparse.Namespace) -> None:
-    sites = list(inventory(options.ref_dir))
+    sites = list(inventory(options.ref_dir or _sample(options.sample)))
     cloud = SimulatedCloud(
         {site_id: hostnames_of(nodes) for site_id, nodes, _ in sites},
         flavors={site_id: flavors for site_id, _, flavors in sites if flavors},
@@ -56,8 +60,15 @@ def _changing(cloud: SimulatedCloud, site_id: str, options: argparse.Namespace) 
     return asyncio.create_task(bookings.run(options.every), name=f"bookings of {site_id}")
 
 
+def _sample(folder: Path) -> Path:
+    """The folder of its inventory."""
+    ref_dir = folder / FOLDER
+    return ref_dir if ref_dir.exists() else write_sample(folder, now=datetime.now(UTC))
+
+
 def _write(clouds_yaml: str, path: Path | None) -> Path:
     path = path or Path(tempfile.mkdtemp(prefix="simulated-openstack-")) / "clouds.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(clouds_yaml)
     return path.resolve()

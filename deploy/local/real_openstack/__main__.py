@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.debian_packages import CannotInstallError
+from deploy.local.environments import InstallError, environment
 from deploy.local.install_rabbitmq import install_rabbitmq
 from deploy.local.openstack.bookings import inventory
 from deploy.local.processes import ProcessFailedError
 from deploy.local.rabbitmq import RabbitNodeError
 from deploy.local.real_openstack.identity import IdentityError
-from deploy.local.real_openstack.install import InstallError, installed_python
 from deploy.local.real_openstack.stack import CommandError, RealOpenStack
 
 VARIABLE: Final = "REFERENCE_API_TEST_CLOUDS"
@@ -36,7 +36,7 @@ def main(command: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         install_rabbitmq()
-        python = installed_python()
+        python = environment("openstack", "Keystone and Blazar")
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="real-openstack-")))
             hosts = {site_id: nodes for site_id, nodes, _ in inventory(REF_DIR) if site_id in SITES}
