@@ -114,7 +114,7 @@ async def test_a_node_in_maintenance_stays_so_whichever_replica_polls_next() -> 
 async def test_a_node_that_was_removed_does_not_come_back_and_a_new_one_does_not_go() -> None:
     transport, blazar = EmbeddedTransport(), Blazar("n1", "n2", "n3")
     reader = Seen(transport)
-    replicas = [replica(transport, blazar) for _ in range(2)]
+    replicas = [replica(transport, blazar) for _ in range(4)]
     async with running(reader.feed.run(), *(each.run() for each in replicas)):
         await asyncio.sleep(STARTUP_SECONDS + 200)
         del blazar.rows["n1"]
