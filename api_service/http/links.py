@@ -13,19 +13,29 @@ type LinkList = list[dict[str, str]]
 ENTRIES: Final = ("search", "docs", "openapi", "asyncapi", "status")
 """Entry points that the root links to, by the names of their routes, which are the links' rels too."""
 
+TIMELESS: Final = frozenset(ENTRIES) - {"search"}
+"""Routes that answer the same whatever commit is asked for."""
+
 
 class Links:
-    """Links of one application; `root_path` comes before every href."""
+    """Links of one application; `root_path` comes before every href, and after it the commit that it leads to."""
 
-    def __init__(self, router: web.UrlDispatcher, root_path: str) -> None:
+    def __init__(self, router: web.UrlDispatcher, root_path: str, *, version: str | None = None) -> None:
+        self._router, self._root_path = router, root_path
+        self._pin = urlencode({"version": version}) if version else ""
         self._templates: dict[str, str] = {}
         for name, resource in router.named_resources().items():
             info = resource.get_info()
             self._templates[name] = root_path + (info.get("formatter") or info.get("path") or "")
 
+    def pinned(self, version: str) -> "Links":
+        """The same, but to what there was at the commit `version`; of availability there is only the present."""
+        return Links(self._router, self._root_path, version=version)
+
     def href(self, name: str, **ids: str) -> str:
         """The URL of the route `name`."""
-        return self._templates[name].format_map({key: quote(value, safe="") for key, value in ids.items()})
+        found = self._templates[name].format_map({key: quote(value, safe="") for key, value in ids.items()})
+        return f"{found}?{self._pin}" if self._pin and name not in TIMELESS else found
 
     def root(self, version: str | None) -> LinkList:
         """Of `/`."""
@@ -41,7 +51,7 @@ class Links:
         return [
             *self._links(ids, self="site", parent="root", clusters="clusters", flavors="flavors"),
             *self._versions("site", version, **ids),
-            *self._links(ids, availability="site.availability"),
+            *self._availability("site", ids),
         ]
 
     def cluster(self, cluster: Cluster, version: str | None) -> LinkList:
@@ -58,7 +68,7 @@ class Links:
         return [
             *self._links(ids, self="node", parent="cluster"),
             *self._versions("node", version, **ids),
-            *self._links(ids, availability="node.availability"),
+            *self._availability("node", ids),
         ]
 
     def flavor(self, flavor: Flavor, version: str | None) -> LinkList:
@@ -67,7 +77,7 @@ class Links:
         return [
             *self._links(ids, self="flavor", parent="site"),
             *self._versions("flavor", version, **ids),
-            *self._links(ids, availability="flavor.availability"),
+            *self._availability("flavor", ids),
         ]
 
     def availability(self, name: str, parent: str, **ids: str) -> LinkList:
@@ -93,6 +103,9 @@ class Links:
         """Of a search."""
         return self._links(self="search", parent="root")
 
+    def _availability(self, name: str, ids: dict[str, str]) -> LinkList:
+        return [] if self._pin else self._links(ids, availability=f"{name}.availability")
+
     def _versions(self, name: str, version: str | None, **ids: str) -> LinkList:
         found = [{"rel": "versions", "href": self.href(f"{name}.versions", **ids)}]
         if version is not None:
@@ -108,7 +121,8 @@ def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int
 
     Args:
         links: Links of the whole collection.
-        query: The query string as it was sent, from which `self`, `next` and `prev` are made.
+        query: The query string as it was sent, but for the commit it asks for; `self`, `next` and `prev` are made
+            from it.
         offset: The first item of this part.
         limit: How many items it may hold.
         total: How many items there are.
@@ -116,10 +130,14 @@ def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int
     bare = links[0]["href"]
     kept = [(key, value) for key, value in query if key not in {"offset", "limit"}]
 
-    def part(rel: str, start: int, most: int) -> dict[str, str]:
-        return {"rel": rel, "href": f"{bare}?{urlencode([*kept, ('offset', str(start)), ('limit', str(most))])}"}
+    def asked(more: Sequence[tuple[str, str]]) -> str:
+        # What leads to a commit asks for it already.
+        return f"{bare}{'&' if '?' in bare else '?'}{urlencode(more)}" if more else bare
 
-    found = [{"rel": "self", "href": f"{bare}?{urlencode(query)}" if query else bare}, *links[1:]]
+    def part(rel: str, start: int, most: int) -> dict[str, str]:
+        return {"rel": rel, "href": asked([*kept, ("offset", str(start)), ("limit", str(most))])}
+
+    found = [{"rel": "self", "href": asked(query)}, *links[1:]]
     if offset + limit < total:
         found.append(part("next", offset + limit, limit))
     if offset > 0:

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from api_service.http.examples import SHA
 from shared.availability import AvailabilityState
 
 MAX_PAGE: Final = 5000
@@ -84,7 +85,40 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class PageQuery(Query):
+class TravelQuery(Query):
+    """Which commit to answer from; without it, the newest. One parameter at most may be given."""
+
+    version: str | None = Field(
+        default=None,
+        description="A commit: its full sha, or 7 digits of it or more.",
+        pattern=r"^[0-9a-f]{7,40}$",
+        examples=[SHA],
+    )
+    timestamp: Annotated[int, Whole] | None = Field(
+        default=None,
+        description="The newest commit at that time, in epoch seconds.",
+        ge=0,
+        le=253_402_300_799,
+        examples=[1795334400],
+    )
+    date: Instant | None = Field(
+        default=None, description="The newest commit at that time.", examples=["2026-11-22T08:00:00Z"]
+    )
+    branch: str | None = Field(
+        default=None, description="The newest commit of a branch.", min_length=1, max_length=255, examples=["master"]
+    )
+
+    def given(self) -> dict[str, str | int | datetime]:
+        """What was asked for, by the name of its parameter."""
+        asked = ((name, getattr(self, name)) for name in TravelQuery.model_fields)
+        return {name: value for name, value in asked if value is not None}
+
+
+TRAVEL: Final = frozenset(TravelQuery.model_fields)
+"""The names of its parameters."""
+
+
+class PageQuery(TravelQuery):
     """Which part of a collection; without it, everything up to 5000 items."""
 
     offset: Annotated[int, Whole] = Field(default=0, ge=0, le=2**53, description="How many items to pass over.")
