@@ -13,8 +13,9 @@ type LinkList = list[dict[str, str]]
 ENTRIES: Final = ("search", "docs", "openapi", "asyncapi", "status")
 """Entry points that the root links to, by the names of their routes, which are the links' rels too."""
 
-TIMELESS: Final = frozenset(ENTRIES) - {"search"}
-"""Routes that answer the same whatever commit is asked for."""
+DIFFS: Final = ("root.diff", "site.diff", "cluster.diff", "node.diff")
+TIMELESS: Final = frozenset({*ENTRIES, *DIFFS}) - {"search"}
+"""Routes that answer the same whatever commit is asked for: what differs names its commits itself."""
 
 
 class Links:
@@ -89,6 +90,17 @@ class Links:
         return [
             {"rel": "self", "href": self.href(f"{name}.version", version=version, **ids)},
             {"rel": "parent", "href": self.href(name, **ids)},
+        ]
+
+    def only_node(self, node: Node) -> LinkList:
+        """Where a node is, without what belongs to it."""
+        return self._links({"site_id": node.site_id, "cluster_id": node.cluster_id, "node_id": node.uid}, self="node")
+
+    def differences(self, name: str, before: str, after: str, **ids: str) -> LinkList:
+        """Of what differs in the resource `name` between two versions."""
+        return [
+            {"rel": "self", "href": self.href(f"{name}.diff", version=before, other=after, **ids)},
+            {"rel": "parent", "href": self.href(f"{name}.versions", **ids)},
         ]
 
     def collection(self, name: str, parent: str, version: str | None, **ids: str) -> LinkList:

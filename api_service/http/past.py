@@ -31,11 +31,11 @@ class Past:
         Args:
             load: Reads a commit of a history; called in a thread.
             links: Of the present.
-            costly: Where commits are loaded and kept.
+            costly: Where commits, and what is made of them, are made and kept.
         """
         self._load = load
         self._links = links
-        self._costly = costly
+        self.costly = costly
         self._present: Inventory | None = None
 
     async def at(self, version: Version, present: Inventory) -> Bodies:
@@ -47,10 +47,10 @@ class Past:
         """
         if present is not self._present:
             # Another inventory may have another past, and whatever it shares with this one is in memory.
-            self._costly.forget()
+            self.costly.forget()
             self._present = present
         make = partial(self._made, version, present)
-        return await self._costly.get(("commit", version.uid), make, _weight)
+        return await self.costly.get(("commit", version.uid), make, _weight)
 
     def _made(self, version: Version, present: Inventory) -> Bodies:
         same = version.uid == present.version
@@ -75,12 +75,21 @@ def version_asked(history: History, query: TravelQuery) -> Version | None:
         detail = f"{', '.join(given)} exclude each other: give one of them"
         raise BadParametersError([ParameterProblem(name=name, detail=detail) for name in given])
     for name, value in given.items():
-        try:
-            return _resolved(history, name, value)
-        except NoSuchVersionError as error:
-            detail = str(error) if history.head else "the inventory is not kept in git, so there are no versions of it"
-            raise NoSuchMomentError.of(name, detail) from error
+        return version_named(history, name, value)
     return None
+
+
+def version_named(history: History, name: str, value: str | int | datetime) -> Version:
+    """The commit that the parameter `name` asks for.
+
+    Raises:
+        NoSuchMomentError: there is none.
+    """
+    try:
+        return _resolved(history, name, value)
+    except NoSuchVersionError as error:
+        detail = str(error) if history.head else "the inventory is not kept in git, so there are no versions of it"
+        raise NoSuchMomentError.of(name, detail) from error
 
 
 def _resolved(history: History, name: str, value: str | int | datetime) -> Version:

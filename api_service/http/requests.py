@@ -86,9 +86,14 @@ async def bodies_at(request: web.Request, query: TravelQuery) -> Bodies:
 
 
 def answer(query: TravelQuery, bodies: Bodies, body: bytes) -> web.Response:
-    """A good answer; that to a whole sha is good for ever, unless the clone may yet learn of older versions."""
+    """A good answer to `query`."""
+    return answer_at(bodies, body, *([] if query.version is None else [query.version]))
+
+
+def answer_at(bodies: Bodies, body: bytes, *versions: str) -> web.Response:
+    """A good answer; that to whole shas is good for ever, unless the clone may yet learn of older versions."""
     response = json_response(body)
-    if len(query.version or "") == _WHOLE_SHA_LENGTH and not bodies.inventory.shallow:
+    if versions and all(len(each) == _WHOLE_SHA_LENGTH for each in versions) and not bodies.inventory.shallow:
         response.headers["Cache-Control"] = FOR_EVER
     return response
 

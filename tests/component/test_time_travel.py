@@ -43,7 +43,7 @@ def repository(tmp_path: Path) -> GitRepository:
     made.git("checkout", "--quiet", "main")
     made.commit_each(
         lambda data: change(data / f"{TACC_NODES}/{HASWELL_NODE}.json", gpu="new"),
-        lambda data: [(data / f"{TACC_NODES}/{HASWELL_NODE}.json").unlink(), shutil.rmtree(data / "sites/uc")],
+        lambda data: remove(data / f"{TACC_NODES}/{HASWELL_NODE}.json", data / "sites/uc"),
     )
     return made
 
@@ -57,6 +57,11 @@ def shas(repository: GitRepository) -> list[str]:
 @pytest.fixture
 async def service(aiohttp_client: AiohttpClient, repository: GitRepository) -> Service:
     return await serving_of(aiohttp_client, repository.data)
+
+
+def remove(file: Path, folder: Path) -> None:
+    file.unlink()
+    shutil.rmtree(folder)
 
 
 async def serving_of(aiohttp_client: AiohttpClient, ref_dir: Path) -> Service:
@@ -101,15 +106,11 @@ async def test_a_time_means_the_newest_commit_until_then(service: Service, shas:
     second = FIRST_COMMIT_AT + 180  # of the second commit; that of the branch is older, the third a minute younger
     for asked, number in ((second - 1, 0), (second, 1), (second + 59, 1), (second + 60, 2), (9_999_999_999, 2)):
         assert (await service.json(f"/sites?timestamp={asked}"))["version"] == shas[number], asked
-    date = "2026-02-02T02:43:00Z"
     assert (await service.json("/"))["timestamp"] == str(second + 60)
-    for asked, number in (
-        (date, 1),
-        ("2026-02-02T03:43:00%2B01:00", 1),
-        ("2026-02-02T02:42:59.9Z", 0),
-        ("2030-01-01", 2),
-    ):
-        assert (await service.json(f"/sites?date={asked}"))["version"] == shas[number], asked
+    date = "2026-02-02T02:43:00Z"
+    shifted, before = "2026-02-02T03:43:00%2B01:00", "2026-02-02T02:42:59.9Z"
+    for written, number in ((date, 1), (shifted, 1), (before, 0), ("2030-01-01", 2)):
+        assert (await service.json(f"/sites?date={written}"))["version"] == shas[number], written
 
 
 async def test_a_branch_means_its_newest_commit(service: Service, shas: list[str], repository: GitRepository) -> None:
@@ -211,15 +212,15 @@ async def test_versions_as_of_a_commit_are_those_until_then(service: Service, sh
         ("date=yesterday", 400, "RFC 3339"),
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/sites/tacc/clusters", NODE, "/nodes/search", f"{NODES}/versions"])
 async def test_what_is_no_commit_is_a_problem_that_names_the_parameter(
-    service: Service, path: str, query: str, status: int, said: str
+    service: Service, query: str, status: int, said: str
 ) -> None:
-    body = await service.json(f"{path}?{query}", status=status)
     name = query.partition("=")[0]
-    assert [each["name"] for each in body["errors"]] == [name]
-    assert said in body["errors"][0]["detail"]
-    assert body["detail"].startswith(f"{name}: ")
+    for path in ("/", "/sites/tacc/clusters", NODE, "/nodes/search", f"{NODES}/versions"):
+        body = await service.json(f"{path}?{query}", status=status)
+        assert [each["name"] for each in body["errors"]] == [name]
+        assert said in body["errors"][0]["detail"]
+        assert body["detail"].startswith(f"{name}: ")
 
 
 async def test_a_prefix_of_several_commits_is_a_problem(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
@@ -297,14 +298,14 @@ async def test_a_search_of_the_past_finds_hardware_and_knows_no_availability(ser
         ("start=2030-01-01", ["start"]),
     ],
 )
-@pytest.mark.parametrize("travel", ["version={sha}", "timestamp=1770000180", "date=2026-02-03", "branch=main"])
 async def test_a_search_of_the_past_by_availability_is_refused(
-    service: Service, shas: list[str], query: str, names: list[str], travel: str
+    service: Service, shas: list[str], query: str, names: list[str]
 ) -> None:
-    body = await service.json(f"/nodes/search?{query}&{travel.format(sha=shas[0])}", status=400)
-    assert [each["name"] for each in body["errors"]] == names
-    assert "present" in body["detail"]
-    assert travel.partition("=")[0] in body["detail"]
+    for travel in (f"version={shas[0]}", "timestamp=1770000180", "date=2026-02-03", "branch=main"):
+        body = await service.json(f"/nodes/search?{query}&{travel}", status=400)
+        assert [each["name"] for each in body["errors"]] == names
+        assert "present" in body["detail"]
+        assert travel.partition("=")[0] in body["detail"]
 
 
 @pytest.mark.parametrize(
