@@ -36,7 +36,7 @@ def _proved(before: Document, after: Document) -> Patch | None:
     try:
         found: Patch = jsonpatch.make_patch(before, after).patch
         made = jsonpatch.apply_patch(before, found)
-    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, LookupError, TypeError):
+    except (jsonpatch.JsonPatchException, jsonpatch.JsonPointerException, LookupError, RecursionError, TypeError):
         return None
     return found if _written(made) == _written(after) else None
 
