@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from api_service.domain.history import VERSION_ID
 from api_service.http.examples import SHA
 from shared.availability import AvailabilityState
 
@@ -56,6 +57,12 @@ def _word(text: object) -> object:
     return text
 
 
+def _sha(text: object) -> object:
+    if isinstance(text, str) and not VERSION_ID.fullmatch(text):
+        raise ValueError("must be a commit's sha, or its first 7 digits or more, in lower case")
+    return text
+
+
 def _whole(text: object) -> object:
     if isinstance(text, str) and not re.fullmatch(r"-?\d+", text, re.ASCII):
         raise ValueError("must be an integer")
@@ -74,6 +81,7 @@ Word = Annotated[
     BeforeValidator(_word),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[^,\x00-\x1f\x7f]+$"}),
 ]
+Sha = Annotated[str, BeforeValidator(_sha), WithJsonSchema({"type": "string", "pattern": f"^{VERSION_ID.pattern}$"})]
 Whole = BeforeValidator(_whole)
 """For integers: of what Python reads as one, only what a client would write."""
 Words = Annotated[list[Word], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})]
@@ -88,11 +96,8 @@ class Query(BaseModel):
 class TravelQuery(Query):
     """Which commit to answer from; without it, the newest. One parameter at most may be given."""
 
-    version: str | None = Field(
-        default=None,
-        description="A commit: its full sha, or 7 digits of it or more.",
-        pattern=r"^[0-9a-f]{7,40}$",
-        examples=[SHA],
+    version: Sha | None = Field(
+        default=None, description="A commit: its full sha, or 7 digits of it or more.", examples=[SHA]
     )
     timestamp: Annotated[int, Whole] | None = Field(
         default=None,

@@ -118,7 +118,7 @@ def refuse_with_travel(query: TravelQuery, *names: str) -> None:
     """
     given = [name for name in names if getattr(query, name) is not None]
     if given and (travel := " and ".join(query.given())):
-        told = f"means the present, of which availability is known only: leave out this, or {travel}"
+        told = f"availability is known of the present only: leave out this, or {travel}"
         raise BadParametersError([ParameterProblem(name=name, detail=told) for name in given])
 
 
