@@ -150,6 +150,10 @@ class GitObjects:
                 del self._folders[next(iter(self._folders))]
         return self._folders[uid]
 
+    def name_of(self, uid: str) -> str:
+        """What names an object among those of all repositories, of which one may be damaged and another not."""
+        return f"{self._loose}/{uid}"
+
     def size(self, uid: str) -> int:
         """How many bytes a file has."""
         with _translated():

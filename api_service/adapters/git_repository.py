@@ -126,7 +126,7 @@ def _entry(objects: GitObjects, found: Entry) -> json_repository.Entry:
     if not found.is_file:
         return Unusable("a symbolic link or a submodule, which is not followed")
     try:
-        return File(objects.size(found.uid), partial(objects.content, found.uid), content=found.uid)
+        return File(objects.size(found.uid), partial(objects.content, found.uid), content=objects.name_of(found.uid))
     except RepositoryError as error:
         return Unusable(f"cannot be read: {error.strerror}")
 
