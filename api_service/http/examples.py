@@ -84,6 +84,7 @@ NODE_AVAILABILITY: Final = example(
     reservations=[{"start": "2026-11-24T05:00:00Z", "end": "2026-11-25T08:00:00Z"}],
     links=links(self=f"{NODE_HREF}/availability", parent=NODE_HREF),
 )
+CALENDAR_ITEM: Final = NODE_AVAILABILITY
 SITE_AVAILABILITY: Final = example(
     site_id="tacc",
     last_synced="2026-11-24T05:53:42.686000Z",

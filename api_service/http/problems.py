@@ -73,6 +73,10 @@ class NotSyncedYetError(Exception):
     """Something configured whose first synchronisation is still to come."""
 
 
+class TooBusyError(Exception):
+    """Costly work for which there is no turn."""
+
+
 STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     BadParametersError: HTTPStatus.BAD_REQUEST,
     NotInInventoryError: HTTPStatus.NOT_FOUND,
@@ -80,6 +84,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     NotSyncedError: HTTPStatus.NOT_FOUND,
     NotListedError: HTTPStatus.NOT_FOUND,
     NotSyncedYetError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 TYPE_OF: Final[Mapping[type[Exception], str]] = {

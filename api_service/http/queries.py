@@ -93,8 +93,8 @@ class PageQuery(Query):
     )
 
 
-class SearchQuery(PageQuery):
-    """Filters of a search; a repeated parameter means any of its values."""
+class NodeFilters(Query):
+    """Which nodes; a repeated parameter means any of its values. A parameter that nobody knows is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -116,6 +116,11 @@ class SearchQuery(PageQuery):
     availability: (
         Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
     ) = Field(default=None, description="States, repeated or separated by commas; as of now.")
+
+
+class SearchQuery(PageQuery, NodeFilters):
+    """Filters of a search."""
+
     start: Instant | None = Field(
         default=None,
         description="Start of a window in which a node must be reservable throughout; needs `end`.",
@@ -123,6 +128,23 @@ class SearchQuery(PageQuery):
     )
     end: Instant | None = Field(
         default=None, description="End of that window, excluded; needs `start`.", examples=["2030-01-04T08:00:00Z"]
+    )
+
+
+NO_FILTERS: Final = frozenset(SearchQuery.model_fields) - frozenset(NodeFilters.model_fields)
+"""Parameters of a search that do not select nodes by what they are; plans have none of them, or others of that name."""
+
+
+class CalendarQuery(PageQuery, NodeFilters):
+    """The nodes of a calendar, and its window; by default all that is to come."""
+
+    start: Instant | None = Field(
+        default=None, description="Bookings that end later are told; by default now.", examples=["2030-01-01T08:00:00Z"]
+    )
+    end: Instant | None = Field(
+        default=None,
+        description="Bookings that start earlier are told; by default all.",
+        examples=["2030-02-01T08:00:00Z"],
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from api_service.http.handlers import availability, inventory, operations, search, versions
+from api_service.http.handlers import availability, inventory, operations, planning, search, versions
 from api_service.http.requests import FORM
 
 type Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -47,6 +47,7 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("site", SITE, inventory.get_site),
     ("sites", "/sites", inventory.list_sites),
     ("search", "/nodes/search", search.search_nodes),
+    ("nodes.availability", "/nodes/availability", planning.list_nodes_availability),
     ("root", "/", inventory.get_root),
     ("healthz", "/healthz", operations.get_healthz),
     ("readyz", "/readyz", operations.get_readyz),

@@ -1,0 +1,28 @@
+"""What answers to plans hold; the OpenAPI document is made of these models."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from api_service.http import examples
+from api_service.http.schemas import Link, ReservationBody
+from shared.availability import AvailabilityState
+
+
+class CalendarItemBody(BaseModel):
+    """A node's state and its bookings in the window."""
+
+    model_config = examples.CALENDAR_ITEM
+
+    node_id: str
+    cluster_id: str
+    site_id: str
+    availability: AvailabilityState
+    availability_until: datetime | None = Field(
+        description="The end of the block, or the start of the next; else null."
+    )
+    last_updated: datetime | None = Field(description="Null where its site was never synced.")
+    maintenance: bool | None = Field(description="Null where nothing is known of the node.")
+    stale: bool = Field(description="Older than three poll intervals.")
+    reservations: list[ReservationBody] = Field(description="Merged and sorted; whole, not cut to the window.")
+    links: list[Link] = Field(description="`self` only where something is known of the node.")

@@ -1,0 +1,203 @@
+"""Plans over HTTP: what calendars and schedulers ask."""
+
+import asyncio
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from api_service.http.costly import AT_ONCE, COSTLY, MAX_WAITING
+from tests.component.serving import AiohttpClient, Service, serving
+from tests.component.test_inventory_resources import rels
+from tests.inventories import NOW, booked, cluster, inventory, node_document, polled, site
+
+PATHS = ("/nodes/availability",)
+
+
+@pytest.fixture
+async def service(aiohttp_client: AiohttpClient) -> Service:
+    """Of uc `a` and `b` can be reserved, `c` is in maintenance, `d` is unreadable; tacc was never synced."""
+    made = await serving(aiohttp_client)
+    uc = [node_document("a", node_type="gpu_v100", gpu={"gpu": True}), *(node_document(uid) for uid in "bcd")]
+    made.serve(
+        inventory(
+            site("uc", cluster("uc", "main", uc)),
+            site("tacc", cluster("tacc", "other", [node_document("e")])),
+            version="0" * 40,
+        )
+    )
+    made.learn(
+        polled(
+            "uc",
+            booked((-1, 1), (1, 2), (5, 7), (6, 8), node_id="a"),
+            booked((3, 4), node_id="b"),
+            booked((0, 1), node_id="c", maintenance=True),
+            booked(node_id="d", unreadable=True),
+        )
+    )
+    return made
+
+
+def at(hours: float) -> str:
+    return (NOW + timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
+
+
+def block(start: float, end: float) -> dict[str, str]:
+    return {"start": at(start), "end": at(end)}
+
+
+async def calendar(service: Service, query: str = "") -> dict[str, Any]:
+    body = await service.json(f"/nodes/availability?{query}")
+    return {item["node_id"]: item["reservations"] for item in body["items"]}
+
+
+async def test_a_calendar_tells_the_state_and_the_merged_bookings_of_every_node(service: Service) -> None:
+    body = await service.json("/nodes/availability")
+    assert (body["total"], body["offset"], body["version"]) == (5, 0, "0" * 40)
+    told = [(each["node_id"], each["availability"], each["availability_until"]) for each in body["items"]]
+    assert told == [
+        ("a", "reserved", at(2)),
+        ("b", "available", at(3)),
+        ("c", "maintenance", None),
+        ("d", "unknown", None),
+        ("e", "unknown", None),
+    ]
+    assert [each["reservations"] for each in body["items"]] == [
+        [block(-1, 2), block(5, 8)],
+        [block(3, 4)],
+        [block(0, 1)],
+        [],
+        [],
+    ]
+
+
+async def test_an_item_of_a_calendar_is_what_the_node_answers_alone(service: Service) -> None:
+    items = (await service.json("/nodes/availability"))["items"]
+    for item in items[:4]:
+        assert await service.json(rels(item)["self"]) == item
+
+
+async def test_a_node_of_a_site_never_synced_is_unknown_in_a_calendar_and_leads_to_no_404(service: Service) -> None:
+    item = (await service.json("/nodes/availability?site_id=tacc"))["items"][0]
+    assert item == {
+        "node_id": "e",
+        "cluster_id": "other",
+        "site_id": "tacc",
+        "availability": "unknown",
+        "availability_until": None,
+        "last_updated": None,
+        "maintenance": None,
+        "stale": True,
+        "reservations": [],
+        "links": [{"rel": "parent", "href": "/sites/tacc/clusters/other/nodes/e"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (f"start={at(0)}&end={at(1)}", {"a": [block(-1, 2)], "b": []}),
+        (f"start={at(2)}&end={at(3)}", {"a": [], "b": []}),
+        (f"start={at(2)}&end={at(3.01)}", {"a": [], "b": [block(3, 4)]}),
+        (f"start={at(4)}&end={at(5)}", {"a": [], "b": []}),
+        (f"start={at(3.99)}", {"a": [block(5, 8)], "b": [block(3, 4)]}),
+        (f"end={at(3)}", {"a": [block(-1, 2)], "b": []}),
+        (f"start=2020-01-01&end={at(0.01)}", {"a": [block(-1, 2)], "b": []}),
+    ],
+)
+async def test_a_window_keeps_the_bookings_that_meet_it_whole_and_every_node(
+    service: Service, query: str, expected: dict[str, Any]
+) -> None:
+    assert await calendar(service, f"availability=available,reserved&{query}") == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("", "abcde"), ("site_id=tacc", "e"), ("gpu=true", "a"), ("node_type=compute_skylake&cluster_id=main", "bcd")],
+)
+async def test_the_filters_of_a_search_select_the_nodes_of_a_calendar(
+    service: Service, query: str, expected: str
+) -> None:
+    assert "".join(await calendar(service, query)) == expected
+
+
+async def test_a_calendar_has_pages(service: Service) -> None:
+    seen, href = [], "/nodes/availability?site_id=uc&limit=3"
+    while href:
+        body = await service.json(href)
+        assert body["total"] == 4
+        seen += [item["node_id"] for item in body["items"]]
+        href = rels(body).get("next", "")
+    assert seen == ["a", "b", "c", "d"]
+
+
+async def test_what_is_old_is_told_and_marked(service: Service) -> None:
+    service.clock.now += timedelta(seconds=180)
+    items = (await service.json("/nodes/availability?site_id=uc"))["items"]
+    assert {(item["stale"], item["last_updated"]) for item in items} == {(True, at(0))}
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "hint"),
+    [
+        (f"start={at(2)}&end={at(2)}", "end", "after start"),
+        (f"end={at(0)}", "end", "past"),
+        ("start=2020-01-01&end=2020-01-02", "end", "past"),
+        ("limit=5001", "limit", "5000"),
+        ("start=tomorrow", "start", "RFC 3339"),
+    ],
+)
+async def test_a_window_or_page_that_cannot_be_told_is_a_400(
+    service: Service, query: str, name: str, hint: str
+) -> None:
+    await refused(service, f"/nodes/availability?{query}", name, hint)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("query", "name", "hint"),
+    [
+        ("site=uc", "site", "did you mean site_id?"),
+        ("gpus=true", "gpus", "did you mean gpu?"),
+        ("gpu=maybe", "gpu", "true or false"),
+        ("site_id=" + ",".join("x" * 201), "site_id", "200"),
+        ("node_type=" + "x" * 301, "node_type", "300"),
+    ],
+)
+async def test_what_is_unknown_or_out_of_bounds_is_a_400_naming_it(
+    service: Service, path: str, query: str, name: str, hint: str
+) -> None:
+    await refused(service, f"{path}?{query}", name, hint)
+
+
+async def refused(service: Service, path: str, name: str, hint: str) -> None:
+    body = await service.json(path, status=400)
+    assert [each["name"] for each in body["errors"]] == [name]
+    assert hint in body["errors"][0]["detail"]
+
+
+async def test_searches_and_sites_lead_to_the_plans_for_their_nodes(service: Service) -> None:
+    found = rels(await service.json(f"/nodes/search?gpu=true&site_id=uc&start={at(9)}&end={at(10)}&limit=1"))
+    kept = rels(await service.json("/sites/uc"))
+    for rel in ("nodes-availability",):
+        assert found[rel].endswith("?gpu=true&site_id=uc")
+        assert kept[rel].endswith("?site_id=uc")
+        await service.json(found[rel])
+        await service.json(kept[rel])
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_costly_work_beyond_a_short_queue_is_refused_for_now_and_the_service_goes_on(
+    service: Service, path: str
+) -> None:
+    held = threading.Event()
+    work = [asyncio.create_task(service.app[COSTLY].do(held.wait)) for _ in range(AT_ONCE + MAX_WAITING)]
+    await asyncio.sleep(0)
+    response = await service.get(path)
+    assert (response.status, response.headers["Retry-After"]) == (503, "10")
+    assert "try again" in (await response.json(content_type="application/problem+json"))["detail"]
+    await service.json("/nodes/search")
+    held.set()
+    assert await asyncio.gather(*work) == [True] * len(work)
+    await service.json(path)
