@@ -13,7 +13,7 @@ type LinkList = list[dict[str, str]]
 ENTRIES: Final = ("search", "docs", "openapi", "asyncapi", "status")
 """Entry points that the root links to, by the names of their routes, which are the links' rels too."""
 
-PLANS: Final = {"nodes-availability": "nodes.availability"}
+PLANS: Final = {"nodes-availability": "nodes.availability", "earliest": "earliest"}
 """Routes that the filters of a search select the nodes of, by their rels."""
 
 
@@ -98,9 +98,15 @@ class Links:
         """Of a search, with the plans for the nodes that `filters` select."""
         return [*self._links(self="search", parent="root"), *self._plans(filters)]
 
-    def plan(self, name: str) -> LinkList:
-        """Of a plan."""
-        return self._links(self=name, parent="root")
+    def plan(self, name: str, query: Sequence[tuple[str, str]] = ()) -> LinkList:
+        """Of a plan, as it was asked for."""
+        asked = f"?{urlencode(query)}" if query else ""
+        return [{"rel": "self", "href": self.href(name) + asked}, *self._links(parent="root")]
+
+    def planned_node(self, node: Node) -> LinkList:
+        """Of a node that a plan names."""
+        ids = {"site_id": node.site_id, "cluster_id": node.cluster_id, "node_id": node.uid}
+        return self._links(ids, self="node", availability="node.availability")
 
     def node_availability(self, node: Node, *, known: bool) -> LinkList:
         """Of what a plan tells of a node; of one that is not known there is no availability to lead to."""

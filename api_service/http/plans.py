@@ -26,3 +26,39 @@ class CalendarItemBody(BaseModel):
     stale: bool = Field(description="Older than three poll intervals.")
     reservations: list[ReservationBody] = Field(description="Merged and sorted; whole, not cut to the window.")
     links: list[Link] = Field(description="`self` only where something is known of the node.")
+
+
+class PlannedNodeBody(BaseModel):
+    """A node of a slot."""
+
+    model_config = examples.PLANNED_NODE
+
+    node_id: str
+    cluster_id: str
+    site_id: str
+    stale: bool
+    links: list[Link]
+
+
+class SlotBody(BaseModel):
+    """Time for which enough nodes can be reserved together."""
+
+    model_config = examples.SLOT
+
+    start: datetime
+    end: datetime = Field(description="Excluded.")
+    site_id: str | None = Field(description="Where the nodes are; null if that is not one site.")
+    stale: bool = Field(description="What is known of any of the nodes is older than three poll intervals.")
+    nodes: list[PlannedNodeBody] = Field(description="As many as were asked for, sorted by `node_id`.")
+
+
+class EarliestBody(SlotBody):
+    """The earliest slot, and later ones."""
+
+    model_config = examples.EARLIEST
+
+    alternatives: list[SlotBody] = Field(
+        description="Those that follow: at other sites, or where further bookings end."
+    )
+    version: str | None = Field(description="The commit that is being served; null without git.")
+    links: list[Link]

@@ -73,6 +73,10 @@ class NotSyncedYetError(Exception):
     """Something configured whose first synchronisation is still to come."""
 
 
+class NoSlotError(Exception):
+    """Nodes that are not free together, as far as it is looked for."""
+
+
 class TooBusyError(Exception):
     """Costly work for which there is no turn."""
 
@@ -83,6 +87,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     NoSuchVersionError: HTTPStatus.NOT_FOUND,
     NotSyncedError: HTTPStatus.NOT_FOUND,
     NotListedError: HTTPStatus.NOT_FOUND,
+    NoSlotError: HTTPStatus.NOT_FOUND,
     NotSyncedYetError: HTTPStatus.SERVICE_UNAVAILABLE,
     TooBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
@@ -90,6 +95,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
 TYPE_OF: Final[Mapping[type[Exception], str]] = {
     NotSyncedError: "urn:reference-api:not-synced",
     NotListedError: "urn:reference-api:not-listed",
+    NoSlotError: "urn:reference-api:no-slot",
     NotSyncedYetError: "urn:reference-api:not-synced",
 }
 

@@ -48,6 +48,7 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("sites", "/sites", inventory.list_sites),
     ("search", "/nodes/search", search.search_nodes),
     ("nodes.availability", "/nodes/availability", planning.list_nodes_availability),
+    ("earliest", "/availability/earliest", planning.get_earliest_slot),
     ("root", "/", inventory.get_root),
     ("healthz", "/healthz", operations.get_healthz),
     ("readyz", "/readyz", operations.get_readyz),

@@ -12,7 +12,7 @@ from tests.component.serving import AiohttpClient, Service, serving
 from tests.component.test_inventory_resources import rels
 from tests.inventories import NOW, booked, cluster, inventory, node_document, polled, site
 
-PATHS = ("/nodes/availability",)
+PATHS = ("/nodes/availability", "/availability/earliest")
 
 
 @pytest.fixture
@@ -154,6 +154,160 @@ async def test_a_window_or_page_that_cannot_be_told_is_a_400(
     await refused(service, f"/nodes/availability?{query}", name, hint)
 
 
+async def earliest(service: Service, query: str) -> list[tuple[str, str, str]]:
+    """Start, end and nodes of the slot and its alternatives."""
+    body = await service.json(f"/availability/earliest?{query}")
+    slots = [body, *body["alternatives"]]
+    return [(slot["start"], slot["end"], "".join(node["node_id"] for node in slot["nodes"])) for slot in slots]
+
+
+async def test_the_earliest_slot_tells_where_and_which_nodes_and_what_comes_later(service: Service) -> None:
+    body = await service.json("/availability/earliest?site_id=uc&count=2&duration=PT2H&alternatives=1")
+    nodes = [
+        {
+            "node_id": uid,
+            "cluster_id": "main",
+            "site_id": "uc",
+            "stale": False,
+            "links": [
+                {"rel": "self", "href": f"/sites/uc/clusters/main/nodes/{uid}"},
+                {"rel": "availability", "href": f"/sites/uc/clusters/main/nodes/{uid}/availability"},
+            ],
+        }
+        for uid in "ab"
+    ]
+    assert body == {
+        "start": at(8),
+        "end": at(10),
+        "site_id": "uc",
+        "stale": False,
+        "nodes": nodes,
+        "alternatives": [],
+        "version": "0" * 40,
+        "links": [
+            {"rel": "self", "href": "/availability/earliest?site_id=uc&count=2&duration=PT2H&alternatives=1"},
+            {"rel": "parent", "href": "/"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [(0, "b"), (2, "a"), (4, "b"), (8, "a")]),
+        ("duration=1", [(0, "b"), (2, "a"), (4, "b"), (8, "a")]),
+        ("duration=1&alternatives=0", [(0, "b")]),
+        ("duration=PT1H&alternatives=1", [(0, "b"), (2, "a")]),
+        ("duration=PT3H", [(0, "b"), (2, "a"), (4, "b"), (8, "a")]),
+        ("duration=PT3H0.001S", [(4, "b"), (8, "a")]),
+        ("duration=1&count=2", [(2, "ab"), (4, "ab"), (8, "ab")]),
+        ("duration=1&gpu=true", [(2, "a"), (8, "a")]),
+        (f"duration=1&after={at(3)}", [(3, "a"), (4, "b"), (8, "a")]),
+        (f"duration=1&after={at(8)}", [(8, "a")]),
+        ("duration=1&after=2020-01-01&alternatives=0", [(0, "b")]),
+        ("duration=1&availability=reserved", [(2, "a"), (8, "a")]),
+    ],
+)
+async def test_slots_begin_where_enough_of_the_nodes_that_fit_are_free(
+    service: Service, query: str, expected: list[tuple[float, str]]
+) -> None:
+    query = query if "duration" in query else "duration=PT2H30M&site_id=uc&" + query
+    found = await earliest(service, query)
+    assert [(start, nodes) for start, _, nodes in found] == [(at(start), nodes) for start, nodes in expected]
+
+
+@pytest.mark.parametrize(
+    ("duration", "hours"),
+    [
+        ("PT72H", 72),
+        ("72", 72),
+        ("1.5", 1.5),
+        ("P3D", 72),
+        ("P1W", 168),
+        ("P1DT12H", 36),
+        ("PT90M", 1.5),
+        ("PT1M", 1 / 60),
+        ("PT1.5H", 1.5),
+        ("P366D", 8784),
+    ],
+)
+async def test_a_duration_is_iso_8601_or_a_number_of_hours(service: Service, duration: str, hours: float) -> None:
+    (slot, *_) = await earliest(service, f"after={at(8)}&duration={duration}")
+    assert slot[:2] == (at(8), at(8 + hours))
+
+
+async def test_without_a_duration_one_node_for_a_day_is_looked_for(service: Service) -> None:
+    assert (await earliest(service, ""))[0] == (at(4), at(28), "b")
+
+
+async def test_nodes_of_several_sites_are_taken_only_where_that_is_wanted(service: Service) -> None:
+    service.learn(polled("tacc", booked(node_id="e"), at=NOW - timedelta(hours=1)))
+    body = await service.json("/availability/earliest?count=3&across_sites=true")
+    assert (body["start"], body["site_id"], body["stale"]) == (at(8), None, True)
+    assert [(node["node_id"], node["site_id"], node["stale"]) for node in body["nodes"]] == [
+        ("a", "uc", False),
+        ("b", "uc", False),
+        ("e", "tacc", True),
+    ]
+    alone = await service.json("/availability/earliest?count=1")
+    assert (alone["start"], alone["site_id"], alone["stale"]) == (at(0), "tacc", True)
+    await service.json("/availability/earliest?count=3", status=404)
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("count=3", "5 nodes match, but 3 that can be reserved together at one site for 1 day"),
+        ("count=3&across_sites=true", "5 nodes match, but 3 that can be reserved together for 1 day"),
+        ("site_id=tacc", "1 nodes match"),
+        ("site_id=nowhere", "0 nodes match"),
+    ],
+)
+async def test_where_there_is_no_slot_a_404_of_its_own_type_says_so(service: Service, query: str, hint: str) -> None:
+    body = await service.json(f"/availability/earliest?{query}", status=404)
+    assert body["type"] == "urn:reference-api:no-slot"
+    assert hint in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "hint"),
+    [
+        ("duration=", "duration", "ISO 8601"),
+        ("duration=P", "duration", "ISO 8601"),
+        ("duration=PT", "duration", "ISO 8601"),
+        ("duration=P1DT", "duration", "ISO 8601"),
+        ("duration=P1Y", "duration", "ISO 8601"),
+        ("duration=P1M", "duration", "ISO 8601"),
+        ("duration=PT1M1H", "duration", "ISO 8601"),
+        ("duration=-PT1H", "duration", "ISO 8601"),
+        ("duration=-1", "duration", "ISO 8601"),
+        ("duration=1:30", "duration", "ISO 8601"),
+        ("duration=nan", "duration", "ISO 8601"),
+        ("duration=1e3", "duration", "ISO 8601"),
+        ("duration=PT%D9%A1H", "duration", "ISO 8601"),
+        ("duration=PT9999999H", "duration", "ISO 8601"),
+        ("duration=0", "duration", "1 minute"),
+        ("duration=PT59S", "duration", "1 minute"),
+        ("duration=PT8784H1S", "duration", "366 days"),
+        ("duration=P999999W", "duration", "366 days"),
+        ("duration=1&duration=2", "duration", "once"),
+        ("count=0", "count", "greater than or equal to 1"),
+        ("count=1001", "count", "1000"),
+        ("count=1.0", "count", "integer"),
+        ("alternatives=11", "alternatives", "10"),
+        ("alternatives=-1", "alternatives", "0"),
+        ("across_sites=maybe", "across_sites", "true or false"),
+        ("after=9999-12-31", "after", "3660 days ahead"),
+        ("after=soon", "after", "RFC 3339"),
+        ("start=2030-01-01", "start", "there are across_sites, after, alternatives, arch,"),
+        ("offset=1", "offset", "there is no such parameter"),
+        ("durations=1", "durations", "did you mean duration?"),
+    ],
+)
+async def test_a_wish_that_cannot_be_met_is_a_400(service: Service, query: str, name: str, hint: str) -> None:
+    await refused(service, f"/availability/earliest?{query}", name, hint)
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     ("query", "name", "hint"),
@@ -180,7 +334,7 @@ async def refused(service: Service, path: str, name: str, hint: str) -> None:
 async def test_searches_and_sites_lead_to_the_plans_for_their_nodes(service: Service) -> None:
     found = rels(await service.json(f"/nodes/search?gpu=true&site_id=uc&start={at(9)}&end={at(10)}&limit=1"))
     kept = rels(await service.json("/sites/uc"))
-    for rel in ("nodes-availability",):
+    for rel in ("nodes-availability", "earliest"):
         assert found[rel].endswith("?gpu=true&site_id=uc")
         assert kept[rel].endswith("?site_id=uc")
         await service.json(found[rel])

@@ -1,24 +1,27 @@
 """When to reserve which nodes. The filters of a search select them; the work is done off the event loop."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from typing import Final
 
 from aiohttp import web
 
 from api_service import keys
 from api_service.domain.node_query import Match, search
-from api_service.domain.planning import bookings_in
+from api_service.domain.planning import HORIZON, Slot, bookings_in, slots
 from api_service.http.costly import COSTLY
 from api_service.http.handlers.search import node_query
 from api_service.http.openapi import documented
-from api_service.http.plans import CalendarItemBody
-from api_service.http.queries import CalendarQuery, NodeFilters
+from api_service.http.plans import CalendarItemBody, EarliestBody
+from api_service.http.problems import BadParametersError, NoSlotError
+from api_service.http.queries import CalendarQuery, EarliestQuery, NodeFilters
 from api_service.http.representation import Bodies, bodies_of, dumps, json_response
 from api_service.http.requests import future_window, query_as
 from api_service.http.schemas import Page
 from shared.availability import Interval
 
+FURTHEST: Final = timedelta(days=3660)
 BUSY: Final = "Too much is being computed already; `Retry-After` says when to come again."
 ALWAYS: Final = Interval(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
@@ -43,6 +46,70 @@ async def list_nodes_availability(request: web.Request) -> web.Response:
         return dumps(bodies.part(items, bodies.links.plan("nodes.availability"), query, asked, total=len(found)))
 
     return json_response(await request.app[COSTLY].do(answer))
+
+
+@documented(
+    returns=EarliestBody,
+    query=EarliestQuery,
+    tag="planning",
+    errors={404: "So many nodes are never free together within a year.", 503: BUSY},
+)
+async def get_earliest_slot(request: web.Request) -> web.Response:
+    """The earliest start at which enough nodes are free together, and alternatives.
+
+    The nodes are at one site unless `across_sites=true`. Those in maintenance, or of which nothing is known, are not
+    free. A slot starts at `after`, or where a booking ends.
+    """
+    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
+    query = query_as(EarliestQuery, request)
+    after = _not_too_far("after", max(query.after or now, now), now)
+    asked, matches = list(request.query.items()), _matches(request, bodies, query, now)
+
+    def answer() -> bytes:
+        found = matches()
+        first, *later = islice(_slots(found, query, after), 1 + query.alternatives)
+        more = {"alternatives": [_slot(slot, bodies, now) for slot in later], "version": bodies.inventory.version}
+        return dumps(_slot(first, bodies, now) | more | {"links": bodies.links.plan("earliest", asked)})
+
+    return json_response(await request.app[COSTLY].do(answer))
+
+
+def _slots(matches: Sequence[Match], query: EarliestQuery, after: datetime) -> Iterator[Slot]:
+    asked = slots(matches, count=query.count, duration=query.duration, after=after, across_sites=query.across_sites)
+    first = next(asked, None)
+    if first is None:
+        where = "" if query.across_sites else " at one site"
+        raise NoSlotError(
+            f"{len(matches)} nodes match, but {query.count} that can be reserved together{where} "
+            f"for {query.duration} are not found in the {HORIZON.days} days after {after:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    return chain([first], asked)
+
+
+def _slot(slot: Slot, bodies: Bodies, now: datetime) -> dict[str, object]:
+    return {
+        "start": slot.during.start,
+        "end": slot.during.end,
+        "site_id": slot.site_id,
+        "stale": slot.stale_at(now),
+        "nodes": [
+            {
+                "node_id": match.node.uid,
+                "cluster_id": match.node.cluster_id,
+                "site_id": match.node.site_id,
+                "stale": match.stale_at(now),
+                "links": bodies.links.planned_node(match.node),
+            }
+            for match in slot.nodes
+        ],
+    }
+
+
+def _not_too_far(name: str, moment: datetime, now: datetime) -> datetime:
+    # So that nothing that is added to it leaves the calendar.
+    if moment - now > FURTHEST:
+        raise BadParametersError.of(name, f"may lie {FURTHEST.days} days ahead at most")
+    return moment
 
 
 def _matches(request: web.Request, bodies: Bodies, query: NodeFilters, now: datetime) -> Callable[[], list[Match]]:
