@@ -9,20 +9,15 @@ from operator import itemgetter
 from typing import Final
 
 from api_service.domain.node_query import Match
-from shared.availability import AvailabilityState, Interval
+from shared.availability import Interval
 
 HORIZON: Final = timedelta(days=366)
 """How long after the moment that was asked for a slot may start."""
 
-NOT_BOOKABLE: Final = frozenset({AvailabilityState.UNKNOWN, AvailabilityState.MAINTENANCE})
-"""States that bookings do not end."""
-
 
 def bookings_in(match: Match, window: Interval) -> tuple[Interval, ...]:
     """The node's merged reservations that share a moment with `window`, whole; none where nothing is known."""
-    if match.known is None:
-        return ()
-    return tuple(block for block in match.known.reservations if block.overlaps(window))
+    return tuple(block for block in match.reservations if block.overlaps(window))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +81,10 @@ def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, afte
 
 def _start_windows(match: Match, duration: timedelta, after: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The first and the last moment, both included, of each time in which a reservation of the node could start."""
-    if match.known is None or match.state_at(after) in NOT_BOOKABLE:
+    if not match.bookable:
         return
     horizon, free_from = after + HORIZON, after
-    for block in match.known.reservations:
+    for block in match.reservations:
         if block.end <= free_from:
             continue
         if block.start - free_from >= duration:

@@ -110,6 +110,27 @@ EARLIEST: Final = example(
     version=SHA,
     links=links(self="/availability/earliest?gpu=true&duration=PT72H", parent="/"),
 )
+CAPACITY_SEGMENT: Final = example(
+    start="2026-11-24T05:54:00Z",
+    end="2026-11-25T08:00:00Z",
+    free=11,
+    reserved=20,
+    maintenance=1,
+    unknown=0,
+)
+GROUP_CAPACITY: Final = example(
+    group={"node_type": "gpu_a100_pcie"},
+    total=32,
+    stale=False,
+    segments=examples_of(CAPACITY_SEGMENT),
+)
+CAPACITY: Final = example(
+    start="2026-11-24T05:54:00Z",
+    end="2026-11-25T08:00:00Z",
+    groups=examples_of(GROUP_CAPACITY),
+    version=SHA,
+    links=links(self="/availability/capacity?group_by=node_type&end=2026-11-25T08:00:00Z", parent="/"),
+)
 SITE_AVAILABILITY: Final = example(
     site_id="tacc",
     last_synced="2026-11-24T05:53:42.686000Z",

@@ -13,7 +13,7 @@ type LinkList = list[dict[str, str]]
 ENTRIES: Final = ("search", "docs", "openapi", "asyncapi", "status")
 """Entry points that the root links to, by the names of their routes, which are the links' rels too."""
 
-PLANS: Final = {"nodes-availability": "nodes.availability", "earliest": "earliest"}
+PLANS: Final = {"nodes-availability": "nodes.availability", "earliest": "earliest", "capacity": "capacity"}
 """Routes that the filters of a search select the nodes of, by their rels."""
 
 

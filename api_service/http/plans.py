@@ -1,6 +1,7 @@
 """What answers to plans hold; the OpenAPI document is made of these models."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, Field
 
@@ -60,5 +61,43 @@ class EarliestBody(SlotBody):
     alternatives: list[SlotBody] = Field(
         description="Those that follow: at other sites, or where further bookings end."
     )
+    version: str | None = Field(description="The commit that is being served; null without git.")
+    links: list[Link]
+
+
+class CapacitySegmentBody(BaseModel):
+    """How many nodes of a group are what for a time; together they are all of it."""
+
+    model_config = examples.CAPACITY_SEGMENT
+
+    start: datetime
+    end: datetime = Field(description="Excluded.")
+    free: int = Field(ge=0, description="Of a `step`, those that are free throughout.")
+    reserved: int = Field(ge=0)
+    maintenance: int = Field(ge=0)
+    unknown: int = Field(ge=0)
+
+
+class GroupCapacityBody(BaseModel):
+    """The capacity of nodes that are alike."""
+
+    model_config = examples.GROUP_CAPACITY
+
+    group: dict[str, Any] = Field(
+        description="What the nodes have at each field of `group_by`: a value, a list of several, or null."
+    )
+    total: int = Field(ge=0, description="How many nodes they are.")
+    stale: bool = Field(description="What is known of any of the nodes is older than three poll intervals.")
+    segments: list[CapacitySegmentBody] = Field(description="Contiguous, from `start` to `end`.")
+
+
+class CapacityBody(BaseModel):
+    """How many nodes are free over time."""
+
+    model_config = examples.CAPACITY
+
+    start: datetime = Field(description="What of the window is not over.")
+    end: datetime = Field(description="Excluded.")
+    groups: list[GroupCapacityBody] = Field(description="Sorted by their values; every node is in one.")
     version: str | None = Field(description="The commit that is being served; null without git.")
     links: list[Link]

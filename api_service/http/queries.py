@@ -191,6 +191,29 @@ class EarliestQuery(NodeFilters):
     alternatives: Annotated[int, Whole] = Field(default=3, ge=0, le=10, description="How many later slots to tell.")
 
 
+class CapacityQuery(NodeFilters):
+    """Of which groups, when, and how finely."""
+
+    group_by: Annotated[list[Word], Field(max_length=5, json_schema_extra={"comma": True})] | None = Field(
+        default=None,
+        description="Fields of a node by dotted path, `site_id` or `cluster_id`, repeated or separated by commas; "
+        "by default all nodes are one group.",
+        examples=[["node_type"]],
+    )
+    start: Instant | None = Field(default=None, description="By default now.", examples=["2030-01-01T08:00:00Z"])
+    end: Instant | None = Field(
+        default=None,
+        description="Excluded; by default 30 days after the start, at most 366.",
+        examples=["2030-01-31T08:00:00Z"],
+    )
+    step: Duration | None = Field(
+        default=None,
+        description="The length of a segment, counted from `start`, as `duration` is written for the earliest slot; "
+        "by default a segment lasts until something changes.",
+        examples=["P1D"],
+    )
+
+
 class FlavorAvailabilityQuery(Query):
     """The window of a flavor's capacity; by default the 30 days from now."""
 

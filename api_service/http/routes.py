@@ -49,6 +49,7 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("search", "/nodes/search", search.search_nodes),
     ("nodes.availability", "/nodes/availability", planning.list_nodes_availability),
     ("earliest", "/availability/earliest", planning.get_earliest_slot),
+    ("capacity", "/availability/capacity", planning.get_capacity),
     ("root", "/", inventory.get_root),
     ("healthz", "/healthz", operations.get_healthz),
     ("readyz", "/readyz", operations.get_readyz),

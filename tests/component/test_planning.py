@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from tests.component.serving import AiohttpClient, Service, serving
 from tests.component.test_inventory_resources import rels
 from tests.inventories import NOW, booked, cluster, inventory, node_document, polled, site
 
-PATHS = ("/nodes/availability", "/availability/earliest")
+PATHS = ("/nodes/availability", "/availability/earliest", "/availability/capacity")
 
 
 @pytest.fixture
@@ -308,6 +308,125 @@ async def test_a_wish_that_cannot_be_met_is_a_400(service: Service, query: str, 
     await refused(service, f"/availability/earliest?{query}", name, hint)
 
 
+async def capacity(service: Service, query: str) -> Any:
+    """By the values of a group: start and end in hours after now, free, reserved, in maintenance, unknown."""
+    body = await service.json(f"/availability/capacity?{query}")
+    return {
+        tuple(group["group"].values()): [
+            (hours(each["start"]), hours(each["end"]), *(each[key] for key in STATES)) for each in group["segments"]
+        ]
+        for group in body["groups"]
+    }
+
+
+STATES = ("free", "reserved", "maintenance", "unknown")
+
+
+def hours(moment: str) -> float:
+    return (datetime.fromisoformat(moment) - NOW) / timedelta(hours=1)
+
+
+async def test_capacity_is_told_from_change_to_change(service: Service) -> None:
+    assert await service.json(f"/availability/capacity?start={at(0)}&end={at(4)}&group_by=node_type&gpu=true") == {
+        "start": at(0),
+        "end": at(4),
+        "groups": [
+            {
+                "group": {"node_type": "gpu_v100"},
+                "total": 1,
+                "stale": False,
+                "segments": [
+                    {"start": at(0), "end": at(2), "free": 0, "reserved": 1, "maintenance": 0, "unknown": 0},
+                    {"start": at(2), "end": at(4), "free": 1, "reserved": 0, "maintenance": 0, "unknown": 0},
+                ],
+            }
+        ],
+        "version": "0" * 40,
+        "links": [
+            {
+                "rel": "self",
+                "href": "/availability/capacity?start=2026-11-22T08%3A00%3A00Z&end=2026-11-22T12%3A00%3A00Z"
+                "&group_by=node_type&gpu=true",
+            },
+            {"rel": "parent", "href": "/"},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (f"end={at(3)}", {(): [(0, 2, 1, 1, 1, 2), (2, 3, 2, 0, 1, 2)]}),
+        (f"end={at(3)}&site_id=uc", {(): [(0, 2, 1, 1, 1, 1), (2, 3, 2, 0, 1, 1)]}),
+        (f"end={at(3)}&site_id=nowhere", {(): [(0, 3, 0, 0, 0, 0)]}),
+        (f"end={at(3)}&site_id=nowhere&group_by=node_type", {}),
+        (
+            f"start={at(2)}&end={at(6)}&group_by=site_id",
+            {
+                ("tacc",): [(2, 6, 0, 0, 0, 1)],
+                ("uc",): [(2, 3, 2, 0, 1, 1), (3, 4, 1, 1, 1, 1), (4, 5, 2, 0, 1, 1), (5, 6, 1, 1, 1, 1)],
+            },
+        ),
+        (
+            f"end={at(2)}&group_by=site_id,gpu.gpu&site_id=uc",
+            {("uc", False): [(0, 2, 1, 0, 1, 1)], ("uc", True): [(0, 2, 0, 1, 0, 0)]},
+        ),
+        (
+            f"end={at(2)}&group_by=gpu&group_by=gpu&site_id=uc",
+            {(False,): [(0, 2, 1, 0, 1, 1)], (True,): [(0, 2, 0, 1, 0, 0)]},
+        ),
+        (f"end={at(6)}&step=PT3H&gpu=true", {(): [(0, 3, 0, 1, 0, 0), (3, 6, 0, 1, 0, 0)]}),
+        (f"end={at(6)}&step=2&gpu=true", {(): [(0, 2, 0, 1, 0, 0), (2, 4, 1, 0, 0, 0), (4, 6, 0, 1, 0, 0)]}),
+        (f"start={at(-3)}&end={at(3)}&step=2&gpu=true", {(): [(0, 1, 0, 1, 0, 0), (1, 3, 0, 1, 0, 0)]}),
+        (f"start={at(9)}&gpu=true", {(): [(9, 729, 1, 0, 0, 0)]}),
+        (f"start={at(-9)}&gpu=true&step=P30D", {(): [(0, 711, 0, 1, 0, 0), (711, 720, 1, 0, 0, 0)]}),
+    ],
+)
+async def test_capacity_has_the_groups_the_window_and_the_steps_that_were_asked_for(
+    service: Service, query: str, expected: Any
+) -> None:
+    assert await capacity(service, query) == expected
+
+
+async def test_a_group_with_a_site_whose_data_is_old_is_marked(service: Service) -> None:
+    groups = (await service.json("/availability/capacity?group_by=site_id"))["groups"]
+    assert [(group["group"]["site_id"], group["stale"]) for group in groups] == [("tacc", True), ("uc", False)]
+    service.clock.now += timedelta(seconds=180)
+    assert (await service.json("/availability/capacity?site_id=uc"))["groups"][0]["stale"]
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "hint"),
+    [
+        ("group_by=gpus", "group_by", "no node has a value at gpus"),
+        ("group_by=main_memory", "group_by", "no node has a value at main_memory"),
+        ("group_by=node_type,", "group_by", "value 2"),
+        ("group_by=a,b,c,d,e,f", "group_by", "5"),
+        ("group_by=" + "x" * 301, "group_by", "300"),
+        ("step=PT30S", "step", "1 minute"),
+        ("step=P367D", "step", "366 days"),
+        ("step=monthly", "step", "ISO 8601"),
+        ("step=PT1M", "step", "more than 10000 segments: a longer step"),
+        (f"start={at(1)}&end={at(1)}", "end", "after start"),
+        (f"end={at(0)}", "end", "past"),
+        ("start=2020-01-01&end=2020-01-02", "end", "past"),
+        (f"end={at(366 * 24 + 1)}", "end", "366 days"),
+        ("start=9999-01-01", "start", "3660 days ahead"),
+        ("start=9999-01-01&end=9999-01-02", "start", "3660 days ahead"),
+        ("group=node_type", "group", "did you mean group_by?"),
+        ("limit=1", "limit", "there is no such parameter"),
+    ],
+)
+async def test_a_capacity_that_cannot_be_told_is_a_400(service: Service, query: str, name: str, hint: str) -> None:
+    await refused(service, f"/availability/capacity?{query}", name, hint)
+
+
+async def test_groups_without_bound_are_a_400(service: Service) -> None:
+    nodes = [node_document(f"n{number}") for number in range(1001)]
+    service.serve(inventory(site("uc", cluster("uc", "main", nodes))))
+    await refused(service, "/availability/capacity?group_by=uid", "group_by", "more than 1000 groups")
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(
     ("query", "name", "hint"),
@@ -334,7 +453,7 @@ async def refused(service: Service, path: str, name: str, hint: str) -> None:
 async def test_searches_and_sites_lead_to_the_plans_for_their_nodes(service: Service) -> None:
     found = rels(await service.json(f"/nodes/search?gpu=true&site_id=uc&start={at(9)}&end={at(10)}&limit=1"))
     kept = rels(await service.json("/sites/uc"))
-    for rel in ("nodes-availability", "earliest"):
+    for rel in ("nodes-availability", "earliest", "capacity"):
         assert found[rel].endswith("?gpu=true&site_id=uc")
         assert kept[rel].endswith("?site_id=uc")
         await service.json(found[rel])

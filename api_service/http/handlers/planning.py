@@ -8,19 +8,30 @@ from typing import Final
 from aiohttp import web
 
 from api_service import keys
+from api_service.domain.capacity import (
+    Capacity,
+    Grid,
+    Group,
+    TooManyGroupsError,
+    TooManySegmentsError,
+    capacities,
+    grouped,
+    has_field,
+)
 from api_service.domain.node_query import Match, search
 from api_service.domain.planning import HORIZON, Slot, bookings_in, slots
 from api_service.http.costly import COSTLY
 from api_service.http.handlers.search import node_query
 from api_service.http.openapi import documented
-from api_service.http.plans import CalendarItemBody, EarliestBody
+from api_service.http.plans import CalendarItemBody, CapacityBody, EarliestBody
 from api_service.http.problems import BadParametersError, NoSlotError
-from api_service.http.queries import CalendarQuery, EarliestQuery, NodeFilters
+from api_service.http.queries import MAX_DURATION, CalendarQuery, CapacityQuery, EarliestQuery, NodeFilters
 from api_service.http.representation import Bodies, bodies_of, dumps, json_response
 from api_service.http.requests import future_window, query_as
 from api_service.http.schemas import Page
 from shared.availability import Interval
 
+DEFAULT_WINDOW: Final = timedelta(days=30)
 FURTHEST: Final = timedelta(days=3660)
 BUSY: Final = "Too much is being computed already; `Retry-After` says when to come again."
 ALWAYS: Final = Interval(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
@@ -72,6 +83,74 @@ async def get_earliest_slot(request: web.Request) -> web.Response:
         return dumps(_slot(first, bodies, now) | more | {"links": bodies.links.plan("earliest", asked)})
 
     return json_response(await request.app[COSTLY].do(answer))
+
+
+@documented(returns=CapacityBody, query=CapacityQuery, tag="planning", errors={503: BUSY})
+async def get_capacity(request: web.Request) -> web.Response:
+    """How many nodes are free, reserved, in maintenance and unknown over time, group by group.
+
+    A segment lasts until something changes, or a `step`.
+    """
+    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
+    query = query_as(CapacityQuery, request)
+    window = _capacity_window(query, now)
+    asked, matches = list(request.query.items()), _matches(request, bodies, query, now)
+    fields = list(dict.fromkeys(query.group_by or ()))
+
+    def answer() -> bytes:
+        for field in fields:
+            if not has_field(bodies.inventory.nodes(), field):
+                raise BadParametersError.of("group_by", f"no node has a value at {field}")
+        groups = [
+            {
+                "group": dict(zip(fields, group, strict=True)),
+                "total": len(members),
+                "stale": any(match.stale_at(now) for match in members),
+                "segments": segments,
+            }
+            for group, members, segments in _capacities(matches(), fields, window, query, now)
+        ]
+        about = {"start": window.start, "end": window.end, "groups": groups, "version": bodies.inventory.version}
+        return dumps(about | {"links": bodies.links.plan("capacity", asked)})
+
+    return json_response(await request.app[COSTLY].do(answer))
+
+
+def _capacity_window(query: CapacityQuery, now: datetime) -> Interval:
+    first = _not_too_far("start", max(query.start or now, now), now)
+    window = future_window(
+        ("start", query.start or ALWAYS.start), ("end", query.end or first + DEFAULT_WINDOW), now=now
+    )
+    if window.end - window.start > MAX_DURATION:
+        raise BadParametersError.of("end", f"may lie {MAX_DURATION.days} days after the start at most")
+    return window
+
+
+def _capacities(
+    matches: Sequence[Match], fields: Sequence[str], window: Interval, query: CapacityQuery, now: datetime
+) -> Iterator[tuple[Group, Sequence[Match], list[dict[str, object]]]]:
+    grid = Grid(query.start or now, query.step) if query.step else None
+    try:
+        groups = grouped(matches, fields)
+        found = capacities([members for _, members in groups], window, grid)
+    except TooManyGroupsError as error:
+        raise BadParametersError.of("group_by", str(error)) from error
+    except TooManySegmentsError as error:
+        hint = "a longer step, a shorter window or fewer groups will do"
+        raise BadParametersError.of("step", f"{error}: {hint}") from error
+    for (group, members), segments in zip(groups, found, strict=True):
+        yield group, members, [_segment(each) for each in segments]
+
+
+def _segment(capacity: Capacity) -> dict[str, object]:
+    return {
+        "start": capacity.during.start,
+        "end": capacity.during.end,
+        "free": capacity.free,
+        "reserved": capacity.reserved,
+        "maintenance": capacity.maintenance,
+        "unknown": capacity.unknown,
+    }
 
 
 def _slots(matches: Sequence[Match], query: EarliestQuery, after: datetime) -> Iterator[Slot]:
