@@ -20,6 +20,11 @@ def bookings_in(match: Match, window: Interval) -> tuple[Interval, ...]:
     return tuple(block for block in match.reservations if block.overlaps(window))
 
 
+def bookings_from(match: Match, moment: datetime) -> tuple[Interval, ...]:
+    """The node's merged reservations that are not over at `moment`."""
+    return tuple(block for block in match.reservations if block.end > moment)
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """Time for which all of `nodes` can be reserved, sorted as a search sorts them."""

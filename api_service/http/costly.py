@@ -10,6 +10,8 @@ from api_service.http.problems import TooBusyError
 
 AT_ONCE: Final = 2
 MAX_WAITING: Final = 16
+BUSY: Final = "Too much is being computed already; `Retry-After` says when to come again."
+"""How the contract tells that there is no turn."""
 
 
 class CostlyWork:

@@ -131,6 +131,17 @@ CAPACITY: Final = example(
     version=SHA,
     links=links(self="/availability/capacity?group_by=node_type&end=2026-11-25T08:00:00Z", parent="/"),
 )
+GRID5000_NODE: Final = example(
+    hard="alive",
+    soft="busy",
+    reservations=[{"start": "2026-11-24T05:00:00Z", "end": "2026-11-25T08:00:00Z"}],
+)
+GRID5000: Final = example(
+    uid="tacc",
+    nodes={NODE_ID: examples_of(GRID5000_NODE)[0]},
+    stale=False,
+    links=links(self="/sites/tacc/status", parent="/sites/tacc"),
+)
 SITE_AVAILABILITY: Final = example(
     site_id="tacc",
     last_synced="2026-11-24T05:53:42.686000Z",

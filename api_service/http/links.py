@@ -45,7 +45,7 @@ class Links:
         return [
             *self._links(ids, self="site", parent="root", clusters="clusters", flavors="flavors"),
             *self._versions("site", version, **ids),
-            *self._links(ids, availability="site.availability"),
+            *self._links(ids, availability="site.availability", status="site.status"),
             *self._plans([("site_id", site.uid)]),
         ]
 
@@ -55,6 +55,7 @@ class Links:
         return [
             *self._links(ids, self="cluster", parent="site", nodes="nodes"),
             *self._versions("cluster", version, **ids),
+            *self._links(ids, status="cluster.status"),
         ]
 
     def node(self, node: Node, version: str | None) -> LinkList:

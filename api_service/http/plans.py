@@ -1,7 +1,7 @@
 """What answers to plans hold; the OpenAPI document is made of these models."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -100,4 +100,25 @@ class CapacityBody(BaseModel):
     end: datetime = Field(description="Excluded.")
     groups: list[GroupCapacityBody] = Field(description="Sorted by their values; every node is in one.")
     version: str | None = Field(description="The commit that is being served; null without git.")
+    links: list[Link]
+
+
+class Grid5000NodeBody(BaseModel):
+    """A node as Grid'5000 tells it."""
+
+    model_config = examples.GRID5000_NODE
+
+    hard: Literal["alive", "dead", "unknown"] = Field(description="`dead` is in maintenance.")
+    soft: Literal["free", "busy", "unknown"]
+    reservations: list[ReservationBody] = Field(description="Merged and sorted; those to come.")
+
+
+class Grid5000Body(BaseModel):
+    """The nodes of a site or cluster as Grid'5000 tells them."""
+
+    model_config = examples.GRID5000
+
+    uid: str = Field(description="Of the site or cluster.")
+    nodes: dict[str, Grid5000NodeBody] = Field(description="By `uid`.")
+    stale: bool = Field(description="What is known of any of the nodes is older than three poll intervals.")
     links: list[Link]

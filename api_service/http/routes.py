@@ -5,7 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
-from api_service.http.handlers import availability, inventory, operations, planning, search, versions
+from api_service.http.handlers import availability, grid5000, inventory, operations, planning, search, versions
 from api_service.http.requests import FORM
 
 type Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -44,6 +44,8 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("flavor", FLAVOR, inventory.get_flavor),
     ("flavors", SITE + "/flavors", inventory.list_flavors),
     ("site.availability", SITE + "/availability", availability.get_site_availability),
+    ("cluster.status", CLUSTER + "/status", grid5000.get_cluster_status),
+    ("site.status", SITE + "/status", grid5000.get_site_status),
     ("site", SITE, inventory.get_site),
     ("sites", "/sites", inventory.list_sites),
     ("search", "/nodes/search", search.search_nodes),

@@ -20,7 +20,7 @@ from api_service.domain.capacity import (
 )
 from api_service.domain.node_query import Match, search
 from api_service.domain.planning import HORIZON, Slot, bookings_in, slots
-from api_service.http.costly import COSTLY
+from api_service.http.costly import BUSY, COSTLY
 from api_service.http.handlers.search import node_query
 from api_service.http.openapi import documented
 from api_service.http.plans import CalendarItemBody, CapacityBody, EarliestBody
@@ -33,7 +33,6 @@ from shared.availability import Interval
 
 DEFAULT_WINDOW: Final = timedelta(days=30)
 FURTHEST: Final = timedelta(days=3660)
-BUSY: Final = "Too much is being computed already; `Retry-After` says when to come again."
 ALWAYS: Final = Interval(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
