@@ -138,13 +138,15 @@ def _held(match: Match, window: Interval, grid: Grid | None) -> Iterable[Interva
 def _bounds(changes: Mapping[datetime, int], window: Interval, grid: Grid | None, most: int) -> list[datetime]:
     if grid is None:
         # Where one booking ends as another starts, nothing changes.
-        inner = sorted(moment for moment, change in changes.items() if change and window.start < moment < window.end)
+        inner = [moment for moment, change in changes.items() if change and window.start < moment < window.end]
+        # Before they are sorted, which holds up other threads where there are many.
+        _check(len(inner) + 1, most)
+        inner.sort()
     else:
         first = grid.before(window.start) + grid.step
         steps = max(0, -((first - window.end) // grid.step))
         _check(steps + 1, most)
         inner = [first + number * grid.step for number in range(steps)]
-    _check(len(inner) + 1, most)
     return [window.start, *inner, window.end]
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heappop, heappush, merge, nsmallest
-from itertools import groupby
-from operator import itemgetter
+from itertools import groupby, repeat
 from typing import Final
 
 from api_service.domain.node_query import Match
@@ -65,17 +64,16 @@ def slots(
 
 
 def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, after: datetime) -> Iterator[Slot]:
-    windows = sorted(
-        (first, last, place)
-        for place, match in enumerate(matches)
-        for first, last in _start_windows(match, duration, after)
+    # Merged as they are needed: to sort them all would hold up other threads where there are many.
+    windows = merge(
+        *(zip(_start_windows(match, duration, after), repeat(place)) for place, match in enumerate(matches))
     )
     able: dict[int, datetime] = {}
     closing: list[tuple[datetime, int]] = []
-    for first, opened in groupby(windows, key=itemgetter(0)):
+    for first, opened in groupby(windows, key=lambda window: window[0][0]):
         while closing and closing[0][0] < first:
             del able[heappop(closing)[1]]
-        for _, last, place in opened:
+        for (_, last), place in opened:
             able[place] = first
             heappush(closing, (last, place))
         if len(able) >= count:
