@@ -91,7 +91,7 @@ def _start_windows(match: Match, duration: timedelta, after: datetime) -> Iterat
         if block.end <= free_from:
             continue
         if block.start - free_from >= duration:
-            yield free_from, min(block.start - duration, horizon)
+            yield free_from, block.start - duration
         free_from = block.end
         if free_from > horizon:
             return

@@ -465,7 +465,7 @@ async def test_clients_of_grid5000_are_told_the_same_in_its_form(service: Servic
         polled(
             "uc",
             booked((-2, -1), (0, 1), (1, 2), (5, 7), node_id="a"),
-            booked((3, 4), node_id="b"),
+            booked((-1, 0), (3, 4), node_id="b"),
             booked((0, 1), node_id="c", maintenance=True),
             booked(node_id="d", unreadable=True),
             generation=2,
