@@ -11,6 +11,7 @@ from api_service.adapters.availability_feed import AvailabilityFeed
 from api_service.adapters.inventory_watch import InventoryWatch
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.inventory import InventoryStore
+from api_service.http.costly import COSTLY, CostlyWork
 from api_service.http.links import Links
 from api_service.http.middlewares import cross_origin, observed
 from api_service.http.openapi import OPENAPI, openapi_document
@@ -73,6 +74,7 @@ def create_app(
     app[keys.INVENTORY] = InventoryStore()
     app[keys.AVAILABILITY] = AvailabilityMap()
     app[keys.SUPERVISORS] = {}
+    app[COSTLY] = CostlyWork()
     app[FEED] = AvailabilityFeed(
         transport
         or BrokerTransport(settings.broker.url, name="reference-api", job_queue_type=settings.broker.job_queue_type),

@@ -73,18 +73,29 @@ class NotSyncedYetError(Exception):
     """Something configured whose first synchronisation is still to come."""
 
 
+class NoSlotError(Exception):
+    """Nodes that are not free together, as far as it is looked for."""
+
+
+class TooBusyError(Exception):
+    """Costly work for which there is no turn."""
+
+
 STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     BadParametersError: HTTPStatus.BAD_REQUEST,
     NotInInventoryError: HTTPStatus.NOT_FOUND,
     NoSuchVersionError: HTTPStatus.NOT_FOUND,
     NotSyncedError: HTTPStatus.NOT_FOUND,
     NotListedError: HTTPStatus.NOT_FOUND,
+    NoSlotError: HTTPStatus.NOT_FOUND,
     NotSyncedYetError: HTTPStatus.SERVICE_UNAVAILABLE,
+    TooBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 TYPE_OF: Final[Mapping[type[Exception], str]] = {
     NotSyncedError: "urn:reference-api:not-synced",
     NotListedError: "urn:reference-api:not-listed",
+    NoSlotError: "urn:reference-api:no-slot",
     NotSyncedYetError: "urn:reference-api:not-synced",
 }
 

@@ -1,7 +1,7 @@
 """What requests ask; the OpenAPI document is made of these models."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -41,6 +41,24 @@ def instant(text: object) -> datetime:
         raise ValueError("lies outside the years 1 to 9999") from None
 
 
+_AMOUNT: Final = r"\d{1,6}(?:\.\d{1,6})?"
+_DURATION: Final = rf"P(?:{_AMOUNT}W)?(?:{_AMOUNT}D)?(?:T(?:{_AMOUNT}H)?(?:{_AMOUNT}M)?(?:{_AMOUNT}S)?)?"
+MIN_DURATION: Final = timedelta(minutes=1)
+MAX_DURATION: Final = timedelta(days=366)
+
+
+def _duration(text: object) -> object:
+    """What pydantic reads as a duration; months and years, which have no fixed length, are left out."""
+    if isinstance(text, str) and re.fullmatch(_AMOUNT, text, re.ASCII):
+        return f"PT{text}H"
+    # Without a digit at its end something is missing, such as the time after a T.
+    if isinstance(text, str) and re.fullmatch(_DURATION, text, re.ASCII) and not text.endswith(("P", "T")):
+        return text
+    if isinstance(text, timedelta):
+        return text
+    raise ValueError("must be an ISO 8601 duration in weeks, days, hours and less, such as PT72H, or a number of hours")
+
+
 def _flag(text: object) -> bool:
     match text:
         case str() if text.lower() in {"true", "false"}:
@@ -65,6 +83,12 @@ Instant = Annotated[
     datetime,
     BeforeValidator(instant),
     WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+Duration = Annotated[
+    timedelta,
+    Field(ge=MIN_DURATION, le=MAX_DURATION),
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": f"^(?:{_AMOUNT}|{_DURATION})$"}),
 ]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 Word = Annotated[
@@ -93,8 +117,8 @@ class PageQuery(Query):
     )
 
 
-class SearchQuery(PageQuery):
-    """Filters of a search; a repeated parameter means any of its values."""
+class NodeFilters(Query):
+    """Which nodes; a repeated parameter means any of its values. A parameter that nobody knows is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -116,6 +140,11 @@ class SearchQuery(PageQuery):
     availability: (
         Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
     ) = Field(default=None, description="States, repeated or separated by commas; as of now.")
+
+
+class SearchQuery(PageQuery, NodeFilters):
+    """Filters of a search."""
+
     start: Instant | None = Field(
         default=None,
         description="Start of a window in which a node must be reservable throughout; needs `end`.",
@@ -123,6 +152,65 @@ class SearchQuery(PageQuery):
     )
     end: Instant | None = Field(
         default=None, description="End of that window, excluded; needs `start`.", examples=["2030-01-04T08:00:00Z"]
+    )
+
+
+NO_FILTERS: Final = frozenset(SearchQuery.model_fields) - frozenset(NodeFilters.model_fields)
+"""Parameters of a search that do not select nodes by what they are; plans have none of them, or others of that name."""
+
+
+class CalendarQuery(PageQuery, NodeFilters):
+    """The nodes of a calendar, and its window; by default all that is to come."""
+
+    start: Instant | None = Field(
+        default=None, description="Bookings that end later are told; by default now.", examples=["2030-01-01T08:00:00Z"]
+    )
+    end: Instant | None = Field(
+        default=None,
+        description="Bookings that start earlier are told; by default all.",
+        examples=["2030-02-01T08:00:00Z"],
+    )
+
+
+class EarliestQuery(NodeFilters):
+    """How many nodes are needed together, for how long, and from when on."""
+
+    count: Annotated[int, Whole] = Field(default=1, ge=1, le=1000, description="How many nodes.")
+    duration: Duration = Field(
+        default=timedelta(days=1),
+        description="ISO 8601, in weeks, days, hours, minutes and seconds, or a number of hours: "
+        "from a minute to 366 days.",
+        examples=["PT72H"],
+    )
+    after: Instant | None = Field(
+        default=None,
+        description="The earliest start that will do; by default now.",
+        examples=["2030-01-01T08:00:00Z"],
+    )
+    across_sites: Flag = Field(default=False, description="Whether the nodes may be at several sites.")
+    alternatives: Annotated[int, Whole] = Field(default=3, ge=0, le=10, description="How many later slots to tell.")
+
+
+class CapacityQuery(NodeFilters):
+    """Of which groups, when, and how finely."""
+
+    group_by: Annotated[list[Word], Field(max_length=5, json_schema_extra={"comma": True})] | None = Field(
+        default=None,
+        description="Fields of a node by dotted path, `site_id` or `cluster_id`, repeated or separated by commas; "
+        "by default all nodes are one group.",
+        examples=[["node_type"]],
+    )
+    start: Instant | None = Field(default=None, description="By default now.", examples=["2030-01-01T08:00:00Z"])
+    end: Instant | None = Field(
+        default=None,
+        description="Excluded; by default 30 days after the start, at most 366.",
+        examples=["2030-01-31T08:00:00Z"],
+    )
+    step: Duration | None = Field(
+        default=None,
+        description="The length of a segment, counted from `start`, as `duration` is written for the earliest slot; "
+        "by default a segment lasts until something changes.",
+        examples=["P1D"],
     )
 
 

@@ -8,7 +8,7 @@ from api_service import keys
 from api_service.domain.node_query import Match, NodeQuery, search
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
-from api_service.http.queries import SearchQuery
+from api_service.http.queries import NO_FILTERS, NodeFilters, SearchQuery
 from api_service.http.representation import bodies_of, dumps, json_response
 from api_service.http.requests import future_window, query_as
 from api_service.http.schemas import Page, SearchItemBody
@@ -23,23 +23,23 @@ async def search_nodes(request: web.Request) -> web.Response:
     """
     bodies, now = bodies_of(request), request.app[keys.CLOCK]()
     query = query_as(SearchQuery, request)
-    found = search(bodies.inventory.nodes(), request.app[keys.AVAILABILITY], _node_query(query, now), now)
+    wanted = node_query(query, _window(query.start, query.end, now))
+    found = search(bodies.inventory.nodes(), request.app[keys.AVAILABILITY], wanted, now)
     part = slice(query.offset, query.offset + query.limit)
     items = [bodies.found_node(match.node, _availability(match, now)) for match in found[part]]
-    page = bodies.part(items, bodies.links.search(), query, list(request.query.items()), total=len(found))
+    asked = list(request.query.items())
+    links = bodies.links.search([(name, value) for name, value in asked if name not in NO_FILTERS])
+    page = bodies.part(items, links, query, asked, total=len(found))
     return json_response(dumps(page))
 
 
-def _availability(match: Match, now: datetime) -> dict[str, object]:
-    return {
-        "availability": match.state_at(now),
-        "availability_until": match.until(now),
-        "last_updated": match.last_updated,
-        "stale": match.stale_at(now),
-    }
+def node_query(query: NodeFilters, window: Interval | None = None) -> NodeQuery:
+    """The filters as the domain has them: those of a search, which select the nodes of plans too.
 
-
-def _node_query(query: SearchQuery, now: datetime) -> NodeQuery:
+    Args:
+        query: What was asked.
+        window: In which a node must be reservable throughout.
+    """
     return NodeQuery(
         site_ids=_any(query.site_id),
         cluster_ids=_any(query.cluster_id),
@@ -49,8 +49,17 @@ def _node_query(query: SearchQuery, now: datetime) -> NodeQuery:
         infiniband=_any(query.infiniband),
         min_ram=min(query.min_ram) if query.min_ram else None,
         states=_any(query.availability),
-        window=_window(query.start, query.end, now),
+        window=window,
     )
+
+
+def _availability(match: Match, now: datetime) -> dict[str, object]:
+    return {
+        "availability": match.state_at(now),
+        "availability_until": match.until(now),
+        "last_updated": match.last_updated,
+        "stale": match.stale_at(now),
+    }
 
 
 def _any[V](values: list[V] | None) -> frozenset[V] | None:
