@@ -175,6 +175,10 @@ class SiteCoordinator(Coordinator):
 
     async def _learn(self, turn: Turn) -> None:
         published = await turn.newest()
+        if turn.follows is not None and (published is None or published.generation != turn.follows):
+            # The newest has not come to us, or readers refuse it: what it says of the hosts we cannot know, nor whether
+            # our own list is older.
+            self._hosts = None
         if not isinstance(published, SiteAvailability):
             return
         self._hosts_doubt.recall(published.nodes.keys())

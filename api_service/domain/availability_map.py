@@ -48,6 +48,12 @@ class AvailabilityMap:
         """What is known of the flavors of every site that publishes them, by site id."""
         return MappingProxyType(self._flavors)
 
+    def copied(self) -> "AvailabilityMap":
+        """What is known now, for another thread to read while this one goes on."""
+        copy = AvailabilityMap()
+        copy._sites, copy._flavors, copy._current = self._sites.copy(), self._flavors.copy(), self._current.copy()
+        return copy
+
     def has_synced(self, topic: Topic) -> bool:
         """Whether anything is known of `topic`."""
         return topic.site_id in (self._sites if topic.subject is Subject.SITE else self._flavors)

@@ -92,6 +92,16 @@ class Match:
         """The node's state; unknown where nothing is known."""
         return self.known.state_at(moment) if self.known else AvailabilityState.UNKNOWN
 
+    @property
+    def bookable(self) -> bool:
+        """Whether the node is free while it is not booked: what is unknown or in maintenance never is."""
+        return self.known is not None and not (self.known.unreadable or self.known.maintenance)
+
+    @property
+    def reservations(self) -> tuple[Interval, ...]:
+        """The node's merged bookings, as far as they are known."""
+        return self.known.reservations if self.known else ()
+
     def until(self, moment: datetime) -> datetime | None:
         """When that state ends, as far as bookings tell."""
         return self.known.until(moment) if self.known else None

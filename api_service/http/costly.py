@@ -1,84 +1,40 @@
-"""Work that takes a thread's time, such as reading the past: little of it at once, and its results kept."""
+"""What takes longer than the event loop may stand still: done in threads, few at once."""
 
 import asyncio
-from collections.abc import Callable, Hashable
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
 
 from api_service.http.problems import TooBusyError
 
-# Two threads of Python take turns: a second one makes nothing faster, and requests wait for both.
-AT_ONCE: Final = 1
+AT_ONCE: Final = 2
 MAX_WAITING: Final = 16
-MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
+BUSY: Final = "Too much is being computed already; `Retry-After` says when to come again."
+"""How the contract tells that there is no turn."""
 
 
-class Costly:
-    """Makes results in a thread, each once for all who ask for it meanwhile, and keeps those asked for last."""
+class CostlyWork:
+    """Turns for costly work: `AT_ONCE` at a time, `MAX_WAITING` more wait, and any further one is refused."""
 
-    def __init__(
-        self, *, at_once: int = AT_ONCE, most_waiting: int = MAX_WAITING, most_bytes: int = MAX_KEPT_BYTES
-    ) -> None:
-        """Makes nothing yet.
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._inside = 0
 
-        Args:
-            at_once: How many are made at once.
-            most_waiting: How many more may wait for that.
-            most_bytes: What all that is kept may weigh.
-        """
-        self._turns = asyncio.Semaphore(at_once)
-        self._most_making = at_once + most_waiting
-        self._most_bytes = most_bytes
-        self._making: dict[Hashable, asyncio.Task[Any]] = {}
-        self._kept: dict[Hashable, tuple[Any, int]] = {}
-
-    @property
-    def kept_bytes(self) -> int:
-        """What all that is kept weighs."""
-        return sum(weight for _, weight in self._kept.values())
-
-    async def get[V](self, key: Hashable, make: Callable[[], V], weigh: Callable[[V], int]) -> V:
-        """What `make` gives; `key` names it, and nothing else.
-
-        Args:
-            key: Names it.
-            make: Called in a thread, if it is not kept.
-            weigh: About how many bytes it takes to keep it.
+    async def do[R](self, work: Callable[[], R]) -> R:
+        """What `work` returns or raises; it runs in another thread, so it may read only what nobody changes.
 
         Raises:
-            TooBusyError: so many others wait for theirs that this one would wait too long.
+            TooBusyError: too many are waiting already.
         """
-        if key in self._kept:
-            # Those asked for last are at the end.
-            self._kept[key] = self._kept.pop(key)
-            value: V = self._kept[key][0]
-            return value
-        if key not in self._making:
-            if len(self._making) >= self._most_making:
-                raise TooBusyError("too much is being asked for that takes its time; ask again in a little while")
-            task = self._making[key] = asyncio.create_task(self._made(key, make, weigh))
-            # If everybody went away, nobody hears of its error.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # Whoever goes away leaves it to the others.
-        made: V = await asyncio.shield(self._making[key])
-        return made
-
-    def forget(self) -> None:
-        """Keeps nothing of what was made so far, nor of what is being made."""
-        self._kept.clear()
-        self._making = {}
-
-    async def _made[V](self, key: Hashable, make: Callable[[], V], weigh: Callable[[V], int]) -> V:
-        making = self._making
+        if self._inside >= AT_ONCE + MAX_WAITING:
+            raise TooBusyError("too much is being computed already; try again in a few seconds")
+        self._inside += 1
         try:
             async with self._turns:
-                value = await asyncio.to_thread(make)
-            if making is self._making:
-                self._keep(key, value, weigh(value))
-            return value
+                return await asyncio.to_thread(work)
         finally:
-            making.pop(key, None)
+            self._inside -= 1
 
-    def _keep(self, key: Hashable, value: object, weight: int) -> None:
-        self._kept[key] = (value, weight)
-        while self.kept_bytes > self._most_bytes:
-            del self._kept[next(iter(self._kept))]
+
+COSTLY: Final = web.AppKey("costly", CostlyWork)

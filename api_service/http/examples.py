@@ -1,6 +1,6 @@
 """What answers look like; each is held to its model by a test."""
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import ConfigDict
 
@@ -13,6 +13,11 @@ NODE_HREF: Final = f"/sites/tacc/clusters/chameleon/nodes/{NODE_ID}"
 def example(**fields: Any) -> ConfigDict:
     """The configuration of a model whose instances look like this."""
     return ConfigDict(json_schema_extra={"examples": [fields]})
+
+
+def examples_of(shown: ConfigDict) -> Any:
+    """The examples of a model, for those of another that holds it."""
+    return cast("dict[str, Any]", shown["json_schema_extra"])["examples"]
 
 
 def links(**hrefs: str) -> list[dict[str, str]]:
@@ -99,6 +104,59 @@ NODE_AVAILABILITY: Final = example(
     stale=False,
     reservations=[{"start": "2026-11-24T05:00:00Z", "end": "2026-11-25T08:00:00Z"}],
     links=links(self=f"{NODE_HREF}/availability", parent=NODE_HREF),
+)
+CALENDAR_ITEM: Final = NODE_AVAILABILITY
+PLANNED_NODE: Final = example(
+    node_id=NODE_ID,
+    cluster_id="chameleon",
+    site_id="tacc",
+    stale=False,
+    links=links(self=NODE_HREF, availability=f"{NODE_HREF}/availability"),
+)
+SLOT: Final = example(
+    start="2026-11-25T08:00:00Z",
+    end="2026-11-28T08:00:00Z",
+    site_id="tacc",
+    stale=False,
+    nodes=examples_of(PLANNED_NODE),
+)
+EARLIEST: Final = example(
+    **examples_of(SLOT)[0],
+    alternatives=[examples_of(SLOT)[0] | {"start": "2026-11-25T09:30:00Z", "end": "2026-11-28T09:30:00Z"}],
+    version=SHA,
+    links=links(self="/availability/earliest?gpu=true&duration=PT72H", parent="/"),
+)
+CAPACITY_SEGMENT: Final = example(
+    start="2026-11-24T05:54:00Z",
+    end="2026-11-25T08:00:00Z",
+    free=11,
+    reserved=20,
+    maintenance=1,
+    unknown=0,
+)
+GROUP_CAPACITY: Final = example(
+    group={"node_type": "gpu_a100_pcie"},
+    total=32,
+    stale=False,
+    segments=examples_of(CAPACITY_SEGMENT),
+)
+CAPACITY: Final = example(
+    start="2026-11-24T05:54:00Z",
+    end="2026-11-25T08:00:00Z",
+    groups=examples_of(GROUP_CAPACITY),
+    version=SHA,
+    links=links(self="/availability/capacity?group_by=node_type&end=2026-11-25T08:00:00Z", parent="/"),
+)
+GRID5000_NODE: Final = example(
+    hard="alive",
+    soft="busy",
+    reservations=[{"start": "2026-11-24T05:00:00Z", "end": "2026-11-25T08:00:00Z"}],
+)
+GRID5000: Final = example(
+    uid="tacc",
+    nodes={NODE_ID: examples_of(GRID5000_NODE)[0]},
+    stale=False,
+    links=links(self="/sites/tacc/status", parent="/sites/tacc"),
 )
 SITE_AVAILABILITY: Final = example(
     site_id="tacc",

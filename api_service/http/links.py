@@ -16,6 +16,8 @@ ENTRIES: Final = ("search", "docs", "openapi", "asyncapi", "status")
 DIFFS: Final = ("root.diff", "site.diff", "cluster.diff", "node.diff")
 TIMELESS: Final = frozenset({*ENTRIES, *DIFFS}) - {"search"}
 """Routes that answer the same whatever commit is asked for: what differs names its commits itself."""
+PLANS: Final = {"nodes-availability": "nodes.availability", "earliest": "earliest", "capacity": "capacity"}
+"""Routes that the filters of a search select the nodes of, by their rels."""
 
 
 class Links:
@@ -44,6 +46,7 @@ class Links:
             *self._links(self="root", parent="root", sites="sites"),
             *self._versions("root", version),
             *self._links(**{name: name for name in ENTRIES}),
+            *self._plans(()),
         ]
 
     def site(self, site: Site, version: str | None) -> LinkList:
@@ -53,6 +56,8 @@ class Links:
             *self._links(ids, self="site", parent="root", clusters="clusters", flavors="flavors"),
             *self._versions("site", version, **ids),
             *self._availability("site", ids),
+            *self._present(ids, status="site.status"),
+            *self._plans([("site_id", site.uid)]),
         ]
 
     def cluster(self, cluster: Cluster, version: str | None) -> LinkList:
@@ -61,6 +66,7 @@ class Links:
         return [
             *self._links(ids, self="cluster", parent="site", nodes="nodes"),
             *self._versions("cluster", version, **ids),
+            *self._links(ids, status="cluster.status"),
         ]
 
     def node(self, node: Node, version: str | None) -> LinkList:
@@ -111,12 +117,36 @@ class Links:
         """Of the versions of the resource `name`."""
         return self._links(ids, self=f"{name}.versions", parent=name)
 
-    def search(self) -> LinkList:
-        """Of a search."""
-        return self._links(self="search", parent="root")
+    def search(self, filters: Sequence[tuple[str, str]]) -> LinkList:
+        """Of a search, with the plans for the nodes that `filters` select."""
+        return [*self._links(self="search", parent="root"), *self._plans(filters)]
+
+    def plan(self, name: str, query: Sequence[tuple[str, str]] = ()) -> LinkList:
+        """Of a plan, as it was asked for."""
+        asked = f"?{urlencode(query)}" if query else ""
+        return [{"rel": "self", "href": self.href(name) + asked}, *self._links(parent="root")]
+
+    def planned_node(self, node: Node) -> LinkList:
+        """Of a node that a plan names."""
+        ids = {"site_id": node.site_id, "cluster_id": node.cluster_id, "node_id": node.uid}
+        return self._links(ids, self="node", availability="node.availability")
+
+    def node_availability(self, node: Node, *, known: bool) -> LinkList:
+        """Of what a plan tells of a node; of one that is not known there is no availability to lead to."""
+        ids = {"site_id": node.site_id, "cluster_id": node.cluster_id, "node_id": node.uid}
+        return self._links(ids, **({"self": "node.availability"} if known else {}), parent="node")
+
+    def _plans(self, filters: Sequence[tuple[str, str]]) -> LinkList:
+        if self._pin:
+            return []
+        query = f"?{urlencode(filters)}" if filters else ""
+        return [{"rel": rel, "href": self.href(name) + query} for rel, name in PLANS.items()]
 
     def _availability(self, name: str, ids: dict[str, str]) -> LinkList:
-        return [] if self._pin else self._links(ids, availability=f"{name}.availability")
+        return self._present(ids, availability=f"{name}.availability")
+
+    def _present(self, ids: dict[str, str], /, **names: str) -> LinkList:
+        return [] if self._pin else self._links(ids, **names)
 
     def _versions(self, name: str, version: str | None, **ids: str) -> LinkList:
         found = [{"rel": "versions", "href": self.href(f"{name}.versions", **ids)}]

@@ -65,10 +65,6 @@ class NoSuchMomentError(BadParametersError):
     """A request for a version that is not there; `errors` names the parameter that asks for it."""
 
 
-class TooBusyError(Exception):
-    """A request that would take its time, while many others do already."""
-
-
 class NotSyncedError(Exception):
     """A site of which nothing is known yet."""
 
@@ -81,6 +77,14 @@ class NotSyncedYetError(Exception):
     """Something configured whose first synchronisation is still to come."""
 
 
+class NoSlotError(Exception):
+    """Nodes that are not free together, as far as it is looked for."""
+
+
+class TooBusyError(Exception):
+    """Costly work for which there is no turn."""
+
+
 STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     BadParametersError: HTTPStatus.BAD_REQUEST,
     NoSuchMomentError: HTTPStatus.NOT_FOUND,
@@ -88,6 +92,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     NoSuchVersionError: HTTPStatus.NOT_FOUND,
     NotSyncedError: HTTPStatus.NOT_FOUND,
     NotListedError: HTTPStatus.NOT_FOUND,
+    NoSlotError: HTTPStatus.NOT_FOUND,
     NotSyncedYetError: HTTPStatus.SERVICE_UNAVAILABLE,
     InventoryUnreadableError: HTTPStatus.SERVICE_UNAVAILABLE,
     InventoryRefusedError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -97,6 +102,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
 TYPE_OF: Final[Mapping[type[Exception], str]] = {
     NotSyncedError: "urn:reference-api:not-synced",
     NotListedError: "urn:reference-api:not-listed",
+    NoSlotError: "urn:reference-api:no-slot",
     NotSyncedYetError: "urn:reference-api:not-synced",
 }
 

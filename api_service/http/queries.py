@@ -1,90 +1,15 @@
 """What requests ask; the OpenAPI document is made of these models."""
 
-import re
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
-from api_service.domain.history import VERSION_ID
 from api_service.http.examples import SHA
+from api_service.http.values import MAX_VALUES, Duration, Flag, Instant, Sha, Whole, Word, Words
 from shared.availability import AvailabilityState
 
 MAX_PAGE: Final = 5000
-MAX_VALUES: Final = 200
-"""Values of one filter in one request."""
-
-_INSTANT: Final = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)"
-    r"(?:[Zz]|(?P<sign>[-+ ])(?P<offset>(?:[01]\d|2[0-3]):[0-5]\d))?)?",
-    re.ASCII,
-)
-
-
-def instant(text: object) -> datetime:
-    """The moment that a client wrote, in UTC.
-
-    RFC 3339; without an offset, or without a time of day, it is read as UTC, and a `+` that became a space on
-    its way through a form is understood.
-
-    Raises:
-        ValueError: it is anything else, or lies outside the years 1 to 9999.
-    """
-    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise ValueError("must be an RFC 3339 date and time such as 2026-11-22T08:00:00Z")
-    zone = "+00:00" if found["offset"] is None else f"{found['sign'].replace(' ', '+')}{found['offset']}"
-    # Nine digits of a second are allowed; datetime keeps six.
-    clock = re.sub(r"(\.\d{6})\d+$", r"\1", found["time"] or "00:00")
-    try:
-        return datetime.fromisoformat(f"{found['date']}T{clock}{zone}").astimezone(UTC)
-    except OverflowError:
-        raise ValueError("lies outside the years 1 to 9999") from None
-
-
-def _flag(text: object) -> bool:
-    match text:
-        case str() if text.lower() in {"true", "false"}:
-            return text.lower() == "true"
-        case _:
-            raise ValueError("must be true or false")
-
-
-def _word(text: object) -> object:
-    if isinstance(text, str) and re.search(r"[,\x00-\x1f\x7f]", text):
-        raise ValueError("must not hold a comma or a control character")
-    return text
-
-
-def _sha(text: object) -> object:
-    if isinstance(text, str) and not VERSION_ID.fullmatch(text):
-        raise ValueError("must be a commit's sha, or its first 7 digits or more, in lower case")
-    return text
-
-
-def _whole(text: object) -> object:
-    if isinstance(text, str) and not re.fullmatch(r"-?\d+", text, re.ASCII):
-        raise ValueError("must be an integer")
-    return text
-
-
-Instant = Annotated[
-    datetime,
-    BeforeValidator(instant),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
-Word = Annotated[
-    str,
-    Field(min_length=1, max_length=300),
-    BeforeValidator(_word),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[^,\x00-\x1f\x7f]+$"}),
-]
-Sha = Annotated[str, BeforeValidator(_sha), WithJsonSchema({"type": "string", "pattern": f"^{VERSION_ID.pattern}$"})]
-Whole = BeforeValidator(_whole)
-"""For integers: of what Python reads as one, only what a client would write."""
-Words = Annotated[list[Word], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})]
 
 
 class Query(BaseModel):
@@ -123,7 +48,7 @@ TRAVEL: Final = frozenset(TravelQuery.model_fields)
 """The names of its parameters."""
 
 
-class PageQuery(TravelQuery):
+class PageQuery(Query):
     """Which part of a collection; without it, everything up to 5000 items."""
 
     offset: Annotated[int, Whole] = Field(default=0, ge=0, le=2**53, description="How many items to pass over.")
@@ -132,8 +57,8 @@ class PageQuery(TravelQuery):
     )
 
 
-class SearchQuery(PageQuery):
-    """Filters of a search; a repeated parameter means any of its values."""
+class NodeFilters(Query):
+    """Which nodes; a repeated parameter means any of its values. A parameter that nobody knows is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -155,6 +80,15 @@ class SearchQuery(PageQuery):
     availability: (
         Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
     ) = Field(default=None, description="States, repeated or separated by commas; as of now.")
+
+
+class CollectionQuery(PageQuery, TravelQuery):
+    """Which part of a collection, and of which commit."""
+
+
+class SearchQuery(CollectionQuery, NodeFilters):
+    """Filters of a search."""
+
     start: Instant | None = Field(
         default=None,
         description="Start of a window in which a node must be reservable throughout; needs `end`.",
@@ -162,6 +96,65 @@ class SearchQuery(PageQuery):
     )
     end: Instant | None = Field(
         default=None, description="End of that window, excluded; needs `start`.", examples=["2030-01-04T08:00:00Z"]
+    )
+
+
+NO_FILTERS: Final = frozenset(SearchQuery.model_fields) - frozenset(NodeFilters.model_fields)
+"""Parameters of a search that do not select nodes by what they are; plans have none of them, or others of that name."""
+
+
+class CalendarQuery(PageQuery, NodeFilters):
+    """The nodes of a calendar, and its window; by default all that is to come."""
+
+    start: Instant | None = Field(
+        default=None, description="Bookings that end later are told; by default now.", examples=["2030-01-01T08:00:00Z"]
+    )
+    end: Instant | None = Field(
+        default=None,
+        description="Bookings that start earlier are told; by default all.",
+        examples=["2030-02-01T08:00:00Z"],
+    )
+
+
+class EarliestQuery(NodeFilters):
+    """How many nodes are needed together, for how long, and from when on."""
+
+    count: Annotated[int, Whole] = Field(default=1, ge=1, le=1000, description="How many nodes.")
+    duration: Duration = Field(
+        default=timedelta(days=1),
+        description="ISO 8601, in weeks, days, hours, minutes and seconds, or a number of hours: "
+        "from a minute to 366 days.",
+        examples=["PT72H"],
+    )
+    after: Instant | None = Field(
+        default=None,
+        description="The earliest start that will do; by default now.",
+        examples=["2030-01-01T08:00:00Z"],
+    )
+    across_sites: Flag = Field(default=False, description="Whether the nodes may be at several sites.")
+    alternatives: Annotated[int, Whole] = Field(default=3, ge=0, le=10, description="How many later slots to tell.")
+
+
+class CapacityQuery(NodeFilters):
+    """Of which groups, when, and how finely."""
+
+    group_by: Annotated[list[Word], Field(max_length=5, json_schema_extra={"comma": True})] | None = Field(
+        default=None,
+        description="Fields of a node by dotted path, `site_id` or `cluster_id`, repeated or separated by commas; "
+        "by default all nodes are one group.",
+        examples=[["node_type"]],
+    )
+    start: Instant | None = Field(default=None, description="By default now.", examples=["2030-01-01T08:00:00Z"])
+    end: Instant | None = Field(
+        default=None,
+        description="Excluded; by default 30 days after the start, at most 366.",
+        examples=["2030-01-31T08:00:00Z"],
+    )
+    step: Duration | None = Field(
+        default=None,
+        description="The length of a segment, counted from `start`, as `duration` is written for the earliest slot; "
+        "by default a segment lasts until something changes.",
+        examples=["P1D"],
     )
 
 

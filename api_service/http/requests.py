@@ -145,7 +145,9 @@ def _refuse_unknown(request: web.Request, known: Mapping[str, str]) -> None:
 
 
 def _hint(name: str, known: Mapping[str, str]) -> str:
-    nearest = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
+    # A name that goes on where this one ends is nearer than one of as many letters.
+    longer = [each for each in sorted(known) if name and each.startswith(name)]
+    nearest = longer or difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
     hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(sorted(known))}"
     return f"there is no such parameter; {hint}"
 

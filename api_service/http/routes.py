@@ -5,7 +5,16 @@ from typing import Final
 
 from aiohttp import web
 
-from api_service.http.handlers import availability, differences, inventory, operations, search, versions
+from api_service.http.handlers import (
+    availability,
+    differences,
+    grid5000,
+    inventory,
+    operations,
+    planning,
+    search,
+    versions,
+)
 from api_service.http.requests import FORM
 
 type Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -49,9 +58,14 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("flavor", FLAVOR, inventory.get_flavor),
     ("flavors", SITE + "/flavors", inventory.list_flavors),
     ("site.availability", SITE + "/availability", availability.get_site_availability),
+    ("cluster.status", CLUSTER + "/status", grid5000.get_cluster_status),
+    ("site.status", SITE + "/status", grid5000.get_site_status),
     ("site", SITE, inventory.get_site),
     ("sites", "/sites", inventory.list_sites),
     ("search", "/nodes/search", search.search_nodes),
+    ("nodes.availability", "/nodes/availability", planning.list_nodes_availability),
+    ("earliest", "/availability/earliest", planning.get_earliest_slot),
+    ("capacity", "/availability/capacity", planning.get_capacity),
     ("root", "/", inventory.get_root),
     ("healthz", "/healthz", operations.get_healthz),
     ("readyz", "/readyz", operations.get_readyz),

@@ -61,6 +61,11 @@ class StreamHead:
         async with self._moved:
             await self._moved.wait_for(lambda: self.newest is not None and self.newest.generation >= generation)
 
+    def shows(self, snapshot: Snapshot) -> bool:
+        """Whether it is this very one that readers show, and not another of its generation."""
+        told = self._current[0] if self._current else None
+        return told is not None and (told.generation, told.observed_at) == (snapshot.generation, snapshot.observed_at)
+
     @property
     def observed_at(self) -> datetime | None:
         """When the snapshot that readers show was observed."""

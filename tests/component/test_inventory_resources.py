@@ -69,6 +69,9 @@ async def test_the_root_tells_the_commit_and_its_time_and_links_to_all_there_is(
         "openapi": "/openapi.json",
         "asyncapi": "/asyncapi.json",
         "status": "/status",
+        "nodes-availability": "/nodes/availability",
+        "earliest": "/availability/earliest",
+        "capacity": "/availability/capacity",
     }
 
 
@@ -112,8 +115,14 @@ async def test_a_cluster_has_the_default_queues_unless_its_file_says_otherwise(s
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/sites/uc", {"self", "parent", "clusters", "flavors", "versions", "version", "availability"}),
-        ("/sites/uc/clusters/main", {"self", "parent", "nodes", "versions", "version"}),
+        (
+            "/sites/uc",
+            {
+                *("self", "parent", "clusters", "flavors", "versions", "version"),
+                *("availability", "status", "nodes-availability", "earliest", "capacity"),
+            },
+        ),
+        ("/sites/uc/clusters/main", {"self", "parent", "nodes", "versions", "version", "status"}),
         ("/sites/uc/clusters/main/nodes/n1", {"self", "parent", "versions", "version", "availability"}),
         ("/sites/uc/flavors/m1.tiny", {"self", "parent", "versions", "version", "availability"}),
     ],
@@ -122,7 +131,9 @@ async def test_an_item_links_to_what_belongs_to_it(service: Service, path: str, 
     assert set(rels(await service.json(path))) == expected
 
 
-@pytest.mark.parametrize("path", [*COLLECTIONS, *ITEMS, "/versions", "/sites/uc/versions", "/nodes/search", "/status"])
+@pytest.mark.parametrize(
+    "path", [*COLLECTIONS, *ITEMS, "/versions", "/sites/uc/versions", "/nodes/search", "/nodes/availability", "/status"]
+)
 async def test_every_json_resource_answers_the_same_with_a_suffix_and_with_a_slash(service: Service, path: str) -> None:
     plain = await (await service.get(path)).json()
     forms = [f"{path}.json", f"{path}.json/", *([f"{path}/"] if path != "/" else [])]
@@ -147,6 +158,8 @@ async def test_a_version_is_found_with_the_suffix(service: Service) -> None:
         "/sites/nowhere/flavors",
         "/sites/nowhere/versions",
         "/sites/nowhere/availability",
+        "/sites/nowhere/status",
+        "/sites/uc/clusters/none/status",
         "/sites/uc/clusters/none",
         "/sites/uc/clusters/none/nodes",
         "/sites/uc/clusters/none/nodes/versions",
@@ -252,6 +265,7 @@ async def test_nothing_loaded_serves_empty_collections_and_is_not_ready(aiohttp_
     service = await serving(aiohttp_client)
     assert (await service.json("/sites"))["items"] == []
     assert (await service.json("/nodes/search"))["items"] == []
+    assert (await service.json("/nodes/availability"))["items"] == []
     assert "inventory" in " ".join((await service.json("/readyz", status=503))["reasons"])
 
 

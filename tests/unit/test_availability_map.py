@@ -126,3 +126,12 @@ def test_a_flavors_segments_are_cut_to_the_window() -> None:
     assert clipped_segments(observed, "m1.large", hours(12, 30)) == ((hours(12, 24), 3, 4), (hours(24, 30), 4, 4))
     assert clipped_segments(observed, "m1.large", hours(48, 60)) == ()
     assert clipped_segments(observed, "unknown", hours(0, 1)) is None
+
+
+def test_a_copy_for_another_thread_stays_as_it_was() -> None:
+    subject = applied(site("tacc"), flavors("tacc"))
+    copy = subject.copied()
+    subject.replace(site("uc"), received_at=NOON)
+    subject.drop(TACC)
+    assert set(copy.sites) == set(copy.flavors) == {"tacc"}
+    assert copy.generation(TACC) == 1

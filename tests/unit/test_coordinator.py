@@ -28,6 +28,7 @@ from sync_service.domain.ports import (
     TurnLostError,
     UnpublishableError,
 )
+from tests import snapshots
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NOON_MS = 1795348800000
@@ -255,6 +256,20 @@ class TestTheHostList:
         later.seconds = 300
         await coordinator.poll(FakeTurn(follows=NOON_MS + 1))
         assert bench.site.asked == ["allocations", "hosts"] * 2
+
+    @pytest.mark.parametrize("shown", [None, snapshots.site("uc", NOON_MS, snapshots.node("a"))])
+    async def test_it_is_read_anew_where_what_the_poll_follows_cannot_be_read(self, shown: Snapshot | None) -> None:
+        bench = Bench("a")
+        await bench.poll()
+        # Another replica has told since that the host is in maintenance, and the token came sooner than its message.
+        bench.site.hosts_answer = [Host("1", "a", maintenance=True)]
+        bench.clock.seconds += 60
+        turn = FakeTurn(newest=shown)
+        turn.follows = NOON_MS + 90_000
+        await bench.coordinator.poll(turn)
+        [site] = turn.published
+        assert isinstance(site, SiteAvailability)
+        assert site.nodes["a"].maintenance
 
     async def test_a_poll_that_cannot_read_it_when_due_publishes_nothing(self) -> None:
         bench = Bench("a")

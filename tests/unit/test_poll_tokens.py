@@ -218,6 +218,25 @@ def test_a_result_is_dropped_when_something_newer_was_published_meanwhile(before
 
 
 @virtual_time
+async def test_of_two_snapshots_with_one_number_the_second_is_not_taken_for_published() -> None:
+    class Rival(FakePoller):
+        async def finish(self, turn: Turn) -> Outcome:
+            async with transport.session("rival") as session:
+                first = site(generation=1000, follows=41, observed_at=NOON + timedelta(seconds=1))
+                await session.publish(TACC, encode(first, source="/rival"))
+                await turn.publish(site(generation=1000, follows=41, observed_at=NOON))
+            return Outcome(1000, MINUTE)
+
+    transport = EmbeddedTransport()
+    await published(transport, site(generation=41))
+    await scheduled(transport, b"41")
+    with capture_logs() as logs:
+        async with running(tokens(transport, Rival(clock=clock)).run()):
+            await asyncio.sleep(STARTUP_SECONDS + 2)
+    assert [line["reason"] for line in logs if line["event"] == "turn lost"] == ["another snapshot came first"]
+
+
+@virtual_time
 async def test_after_a_dropped_result_the_next_poll_follows_what_was_newer() -> None:
     poller, transport = FakePoller(takes=10, clock=clock), EmbeddedTransport()
     async with running(tokens(transport, poller).run()):

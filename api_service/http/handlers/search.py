@@ -9,7 +9,7 @@ from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.node_query import Match, NodeQuery, search
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
-from api_service.http.queries import SearchQuery
+from api_service.http.queries import NO_FILTERS, NodeFilters, SearchQuery
 from api_service.http.representation import dumps
 from api_service.http.requests import answer, asked_of, bodies_at, future_window, query_as, refuse_with_travel
 from api_service.http.schemas import Page, SearchItemBody
@@ -27,23 +27,23 @@ async def search_nodes(request: web.Request) -> web.Response:
     refuse_with_travel(query, "availability", "start", "end")
     bodies = await bodies_at(request, query)
     known = AvailabilityMap() if query.given() else request.app[keys.AVAILABILITY]
-    found = search(bodies.inventory.nodes(), known, _node_query(query, now), now)
+    wanted = node_query(query, _window(query.start, query.end, now))
+    found = search(bodies.inventory.nodes(), known, wanted, now)
     part = slice(query.offset, query.offset + query.limit)
     items = [bodies.found_node(match.node, _availability(match, now)) for match in found[part]]
-    page = bodies.part(items, bodies.links.search(), query, asked_of(request), total=len(found))
+    asked = asked_of(request)
+    links = bodies.links.search([(name, value) for name, value in asked if name not in NO_FILTERS])
+    page = bodies.part(items, links, query, asked, total=len(found))
     return answer(query, bodies, dumps(page))
 
 
-def _availability(match: Match, now: datetime) -> dict[str, object]:
-    return {
-        "availability": match.state_at(now),
-        "availability_until": match.until(now),
-        "last_updated": match.last_updated,
-        "stale": match.stale_at(now),
-    }
+def node_query(query: NodeFilters, window: Interval | None = None) -> NodeQuery:
+    """The filters as the domain has them: those of a search, which select the nodes of plans too.
 
-
-def _node_query(query: SearchQuery, now: datetime) -> NodeQuery:
+    Args:
+        query: What was asked.
+        window: In which a node must be reservable throughout.
+    """
     return NodeQuery(
         site_ids=_any(query.site_id),
         cluster_ids=_any(query.cluster_id),
@@ -53,8 +53,17 @@ def _node_query(query: SearchQuery, now: datetime) -> NodeQuery:
         infiniband=_any(query.infiniband),
         min_ram=min(query.min_ram) if query.min_ram else None,
         states=_any(query.availability),
-        window=_window(query.start, query.end, now),
+        window=window,
     )
+
+
+def _availability(match: Match, now: datetime) -> dict[str, object]:
+    return {
+        "availability": match.state_at(now),
+        "availability_until": match.until(now),
+        "last_updated": match.last_updated,
+        "stale": match.stale_at(now),
+    }
 
 
 def _any[V](values: list[V] | None) -> frozenset[V] | None:

@@ -1,0 +1,98 @@
+"""When nodes are free together, and how many are over time: sweeps over merged intervals."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from heapq import heappop, heappush, merge, nsmallest
+from itertools import groupby, repeat
+from typing import Final
+
+from api_service.domain.node_query import Match
+from shared.availability import Interval
+
+HORIZON: Final = timedelta(days=366)
+"""How long after the moment that was asked for a slot may start."""
+
+
+def bookings_in(match: Match, window: Interval) -> tuple[Interval, ...]:
+    """The node's merged reservations that share a moment with `window`, whole; none where nothing is known."""
+    return tuple(block for block in match.reservations if block.overlaps(window))
+
+
+def bookings_from(match: Match, moment: datetime) -> tuple[Interval, ...]:
+    """The node's merged reservations that are not over at `moment`."""
+    return tuple(block for block in match.reservations if block.end > moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Time for which all of `nodes` can be reserved, sorted as a search sorts them."""
+
+    during: Interval
+    nodes: tuple[Match, ...]
+
+    @property
+    def site_id(self) -> str | None:
+        """Where the nodes are; None if that is not one site."""
+        sites = {match.node.site_id for match in self.nodes}
+        return sites.pop() if len(sites) == 1 else None
+
+    def stale_at(self, moment: datetime) -> bool:
+        """Whether what is known of any of the nodes is old."""
+        return any(match.stale_at(moment) for match in self.nodes)
+
+
+def slots(
+    matches: Iterable[Match], *, count: int, duration: timedelta, after: datetime, across_sites: bool = False
+) -> Iterator[Slot]:
+    """Slots of `count` nodes for `duration`, the earliest first; of those that start together, by site.
+
+    A slot starts at `after` or where a booking ends, since only there nodes are won; it starts at most `HORIZON` later.
+
+    Args:
+        matches: The nodes to choose from, sorted.
+        count: At least 1.
+        duration: More than nothing.
+        after: Not so late that the horizon lies outside the calendar.
+        across_sites: The nodes need not be at one site.
+    """
+    groups: dict[str, list[Match]] = {}
+    for match in matches:
+        groups.setdefault("" if across_sites else match.node.site_id, []).append(match)
+    found = [_slots_among(groups[key], count, duration, after) for key in sorted(groups)]
+    return merge(*found, key=lambda slot: slot.during.start)
+
+
+def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, after: datetime) -> Iterator[Slot]:
+    # Merged as they are needed: to sort them all would hold up other threads where there are many.
+    windows = merge(
+        *(zip(_start_windows(match, duration, after), repeat(place)) for place, match in enumerate(matches))
+    )
+    able: dict[int, datetime] = {}
+    closing: list[tuple[datetime, int]] = []
+    for first, opened in groupby(windows, key=lambda window: window[0][0]):
+        while closing and closing[0][0] < first:
+            del able[heappop(closing)[1]]
+        for (_, last), place in opened:
+            able[place] = first
+            heappush(closing, (last, place))
+        if len(able) >= count:
+            # Those won last: so that a later slot is another choice, and bookings follow closely on each other.
+            chosen = sorted(nsmallest(count, able, key=lambda place: (first - able[place], place)))
+            yield Slot(Interval(first, first + duration), tuple(matches[place] for place in chosen))
+
+
+def _start_windows(match: Match, duration: timedelta, after: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The first and the last moment, both included, of each time in which a reservation of the node could start."""
+    if not match.bookable:
+        return
+    horizon, free_from = after + HORIZON, after
+    for block in match.reservations:
+        if block.end <= free_from:
+            continue
+        if block.start - free_from >= duration:
+            yield free_from, block.start - duration
+        free_from = block.end
+        if free_from > horizon:
+            return
+    yield free_from, horizon

@@ -1,0 +1,213 @@
+"""When to reserve which nodes. The filters of a search select them; the work is done off the event loop."""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+from typing import Final
+
+from aiohttp import web
+
+from api_service import keys
+from api_service.domain.capacity import (
+    Capacity,
+    Grid,
+    Group,
+    TooManyGroupsError,
+    TooManySegmentsError,
+    capacities,
+    grouped,
+    has_field,
+)
+from api_service.domain.node_query import Match, search
+from api_service.domain.planning import HORIZON, Slot, bookings_in, slots
+from api_service.http.costly import BUSY, COSTLY
+from api_service.http.handlers.search import node_query
+from api_service.http.openapi import documented
+from api_service.http.plans import CalendarItemBody, CapacityBody, EarliestBody
+from api_service.http.problems import BadParametersError, NoSlotError
+from api_service.http.queries import CalendarQuery, CapacityQuery, EarliestQuery, NodeFilters
+from api_service.http.representation import Bodies, bodies_of, dumps, json_response
+from api_service.http.requests import future_window, query_as
+from api_service.http.schemas import Page
+from api_service.http.values import MAX_DURATION
+from shared.availability import Interval
+
+DEFAULT_WINDOW: Final = timedelta(days=30)
+FURTHEST: Final = timedelta(days=3660)
+ALWAYS: Final = Interval(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+@documented(returns=Page[CalendarItemBody], query=CalendarQuery, tag="planning", errors={503: BUSY})
+async def list_nodes_availability(request: web.Request) -> web.Response:
+    """State and bookings of many nodes at once, as a calendar needs them.
+
+    A window keeps the bookings that meet it, whole; nodes are kept by the other filters alone.
+    """
+    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
+    query = query_as(CalendarQuery, request)
+    window = future_window(("start", query.start or ALWAYS.start), ("end", query.end or ALWAYS.end), now=now)
+    asked, matches = list(request.query.items()), _matches(request, bodies, query, now)
+
+    def answer() -> bytes:
+        found = matches()
+        items = [
+            dumps(_calendar_item(match, window, bodies, now))
+            for match in found[query.offset : query.offset + query.limit]
+        ]
+        return dumps(bodies.part(items, bodies.links.plan("nodes.availability"), query, asked, total=len(found)))
+
+    return json_response(await request.app[COSTLY].do(answer))
+
+
+@documented(
+    returns=EarliestBody,
+    query=EarliestQuery,
+    tag="planning",
+    errors={404: "So many nodes are never free together within a year.", 503: BUSY},
+)
+async def get_earliest_slot(request: web.Request) -> web.Response:
+    """The earliest start at which enough nodes are free together, and alternatives.
+
+    The nodes are at one site unless `across_sites=true`. Those in maintenance, or of which nothing is known, are not
+    free. A slot starts at `after`, or where a booking ends.
+    """
+    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
+    query = query_as(EarliestQuery, request)
+    after = _not_too_far("after", max(query.after or now, now), now)
+    asked, matches = list(request.query.items()), _matches(request, bodies, query, now)
+
+    def answer() -> bytes:
+        found = matches()
+        first, *later = islice(_slots(found, query, after), 1 + query.alternatives)
+        more = {"alternatives": [_slot(slot, bodies, now) for slot in later], "version": bodies.inventory.version}
+        return dumps(_slot(first, bodies, now) | more | {"links": bodies.links.plan("earliest", asked)})
+
+    return json_response(await request.app[COSTLY].do(answer))
+
+
+@documented(returns=CapacityBody, query=CapacityQuery, tag="planning", errors={503: BUSY})
+async def get_capacity(request: web.Request) -> web.Response:
+    """How many nodes are free, reserved, in maintenance and unknown over time, group by group.
+
+    A segment lasts until something changes, or a `step`.
+    """
+    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
+    query = query_as(CapacityQuery, request)
+    window = _capacity_window(query, now)
+    asked, matches = list(request.query.items()), _matches(request, bodies, query, now)
+    fields = list(dict.fromkeys(query.group_by or ()))
+
+    def answer() -> bytes:
+        for field in fields:
+            if not has_field(bodies.inventory.nodes(), field):
+                raise BadParametersError.of("group_by", f"no node has a value at {field}")
+        groups = [
+            {
+                "group": dict(zip(fields, group, strict=True)),
+                "total": len(members),
+                "stale": any(match.stale_at(now) for match in members),
+                "segments": segments,
+            }
+            for group, members, segments in _capacities(matches(), fields, window, query, now)
+        ]
+        about = {"start": window.start, "end": window.end, "groups": groups, "version": bodies.inventory.version}
+        return dumps(about | {"links": bodies.links.plan("capacity", asked)})
+
+    return json_response(await request.app[COSTLY].do(answer))
+
+
+def _capacity_window(query: CapacityQuery, now: datetime) -> Interval:
+    first = _not_too_far("start", max(query.start or now, now), now)
+    window = future_window(
+        ("start", query.start or ALWAYS.start), ("end", query.end or first + DEFAULT_WINDOW), now=now
+    )
+    if window.end - window.start > MAX_DURATION:
+        raise BadParametersError.of("end", f"may lie {MAX_DURATION.days} days after the start at most")
+    return window
+
+
+def _capacities(
+    matches: Sequence[Match], fields: Sequence[str], window: Interval, query: CapacityQuery, now: datetime
+) -> Iterator[tuple[Group, Sequence[Match], list[dict[str, object]]]]:
+    grid = Grid(query.start or now, query.step) if query.step else None
+    try:
+        groups = grouped(matches, fields)
+        found = capacities([members for _, members in groups], window, grid)
+    except TooManyGroupsError as error:
+        raise BadParametersError.of("group_by", str(error)) from error
+    except TooManySegmentsError as error:
+        hint = "a longer step, a shorter window or fewer groups will do"
+        raise BadParametersError.of("step", f"{error}: {hint}") from error
+    for (group, members), segments in zip(groups, found, strict=True):
+        yield group, members, [_segment(each) for each in segments]
+
+
+def _segment(capacity: Capacity) -> dict[str, object]:
+    return {
+        "start": capacity.during.start,
+        "end": capacity.during.end,
+        "free": capacity.free,
+        "reserved": capacity.reserved,
+        "maintenance": capacity.maintenance,
+        "unknown": capacity.unknown,
+    }
+
+
+def _slots(matches: Sequence[Match], query: EarliestQuery, after: datetime) -> Iterator[Slot]:
+    asked = slots(matches, count=query.count, duration=query.duration, after=after, across_sites=query.across_sites)
+    first = next(asked, None)
+    if first is None:
+        where = "" if query.across_sites else " at one site"
+        raise NoSlotError(
+            f"{len(matches)} nodes match, but {query.count} that can be reserved together{where} "
+            f"for {query.duration} are not found in the {HORIZON.days} days after {after:%Y-%m-%dT%H:%M:%SZ}"
+        )
+    return chain([first], asked)
+
+
+def _slot(slot: Slot, bodies: Bodies, now: datetime) -> dict[str, object]:
+    return {
+        "start": slot.during.start,
+        "end": slot.during.end,
+        "site_id": slot.site_id,
+        "stale": slot.stale_at(now),
+        "nodes": [
+            {
+                "node_id": match.node.uid,
+                "cluster_id": match.node.cluster_id,
+                "site_id": match.node.site_id,
+                "stale": match.stale_at(now),
+                "links": bodies.links.planned_node(match.node),
+            }
+            for match in slot.nodes
+        ],
+    }
+
+
+def _not_too_far(name: str, moment: datetime, now: datetime) -> datetime:
+    # So that nothing that is added to it leaves the calendar.
+    if moment - now > FURTHEST:
+        raise BadParametersError.of(name, f"may lie {FURTHEST.days} days ahead at most")
+    return moment
+
+
+def _matches(request: web.Request, bodies: Bodies, query: NodeFilters, now: datetime) -> Callable[[], list[Match]]:
+    # Taken here, since the map may change while another thread reads it.
+    known, wanted = request.app[keys.AVAILABILITY].copied(), node_query(query)
+    return lambda: search(bodies.inventory.nodes(), known, wanted, now)
+
+
+def _calendar_item(match: Match, window: Interval, bodies: Bodies, now: datetime) -> dict[str, object]:
+    node = match.node
+    return {
+        "node_id": node.uid,
+        "cluster_id": node.cluster_id,
+        "site_id": node.site_id,
+        "availability": match.state_at(now),
+        "availability_until": match.until(now),
+        "last_updated": match.last_updated,
+        "maintenance": match.known.maintenance if match.known else None,
+        "stale": match.stale_at(now),
+        "reservations": [{"start": block.start, "end": block.end} for block in bookings_in(match, window)],
+        "links": bodies.links.node_availability(node, known=match.known is not None),
+    }
