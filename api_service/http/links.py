@@ -66,7 +66,7 @@ class Links:
         return [
             *self._links(ids, self="cluster", parent="site", nodes="nodes"),
             *self._versions("cluster", version, **ids),
-            *self._links(ids, status="cluster.status"),
+            *self._present(ids, status="cluster.status"),
         ]
 
     def node(self, node: Node, version: str | None) -> LinkList:
