@@ -7,6 +7,7 @@ from aiohttp import web
 from api_service import keys
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.node_query import Match, NodeQuery, search
+from api_service.http.costly import COSTLY
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
 from api_service.http.queries import NO_FILTERS, NodeFilters, SearchQuery
@@ -27,14 +28,17 @@ async def search_nodes(request: web.Request) -> web.Response:
     refuse_with_travel(query, "availability", "start", "end")
     bodies = await bodies_at(request, query)
     known = AvailabilityMap() if query.given() else request.app[keys.AVAILABILITY]
-    wanted = node_query(query, _window(query.start, query.end, now))
-    found = search(bodies.inventory.nodes(), known, wanted, now)
-    part = slice(query.offset, query.offset + query.limit)
-    items = [bodies.found_node(match.node, _availability(match, now)) for match in found[part]]
-    asked = asked_of(request)
-    links = bodies.links.search([(name, value) for name, value in asked if name not in NO_FILTERS])
-    page = bodies.part(items, links, query, asked, total=len(found))
-    return answer(query, bodies, dumps(page))
+    wanted, asked = node_query(query, _window(query.start, query.end, now)), asked_of(request)
+
+    def page() -> bytes:
+        found = search(bodies.inventory.nodes(), known, wanted, now)
+        part = slice(query.offset, query.offset + query.limit)
+        items = [bodies.found_node(match.node, _availability(match, now)) for match in found[part]]
+        links = bodies.links.search([(name, value) for name, value in asked if name not in NO_FILTERS])
+        return dumps(bodies.part(items, links, query, asked, total=len(found)))
+
+    # History holds twice as many nodes as there are now; the map of now may change while another thread reads it.
+    return answer(query, bodies, await request.app[COSTLY].do(page) if query.given() else page())
 
 
 def node_query(query: NodeFilters, window: Interval | None = None) -> NodeQuery:
