@@ -8,7 +8,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from errno import EIO
 from pathlib import Path
@@ -26,6 +26,9 @@ pygit2.settings.search_path[ConfigLevel.GLOBAL] = ""
 pygit2.settings.search_path[ConfigLevel.XDG] = ""
 pygit2.settings.search_path[ConfigLevel.SYSTEM] = ""
 
+MAX_BRANCHES: Final = 1000
+
+_BRANCHES: Final = (b"refs/heads/", b"refs/remotes/origin/")
 _MAX_OBJECT_BYTES: Final = 64 * 1024 * 1024
 _MAX_MESSAGE_BYTES: Final = 64 * 1024
 _REMEMBERED_FOLDERS: Final = 32
@@ -97,6 +100,27 @@ class GitObjects:
         with _translated():
             return None if self._repository.head_is_unborn else str(self._repository.head.target)
 
+    def branches(self) -> Mapping[str, str]:
+        """The sha of the newest commit of each branch: the local ones, then those of `origin` whose names are free.
+
+        A branch that cannot be told, or leads nowhere, is left out, and so are those beyond the first `MAX_BRANCHES`.
+        """
+        with _translated():
+            names = sorted(self._repository.raw_listall_references())
+        found: dict[str, str] = {}
+        for folder in _BRANCHES:
+            for written in names:
+                name = written.removeprefix(folder)
+                if name in {written, b"HEAD"} or len(found) >= MAX_BRANCHES:
+                    continue
+                with suppress(RepositoryError, UnicodeDecodeError):
+                    found.setdefault(name.decode(), self._newest(written.decode()))
+        return found
+
+    def _newest(self, reference: str) -> str:
+        with _translated():
+            return str(self._repository.lookup_reference(reference).resolve().target)
+
     def commit(self, uid: str) -> Commit:
         """The commit `uid`; the oldest ones of a shallow clone have no parents."""
         self._require_whole(uid)
@@ -125,6 +149,10 @@ class GitObjects:
             if len(self._folders) > _REMEMBERED_FOLDERS:
                 del self._folders[next(iter(self._folders))]
         return self._folders[uid]
+
+    def name_of(self, uid: str) -> str:
+        """What names an object among those of all repositories, of which one may be damaged and another not."""
+        return f"{self._loose}/{uid}"
 
     def size(self, uid: str) -> int:
         """How many bytes a file has."""

@@ -52,8 +52,8 @@ def probe(ref_dir: Path) -> Revision:
     with _located(ref_dir) as (top, tracked):
         if tracked is None:
             return Revision(None, fingerprint(top))
-        shallow = tracked.objects.shallow
-        return Revision(tracked.head.version.uid, f"{tracked.prefix} {shallow=}")
+        shallow, branches = tracked.objects.shallow, tracked.objects.branches()
+        return Revision(tracked.head.version.uid, f"{tracked.prefix} {shallow=} {branches}")
 
 
 def load(ref_dir: Path, *, most_commits: int = MAX_COMMITS) -> Inventory:
@@ -126,30 +126,58 @@ def _entry(objects: GitObjects, found: Entry) -> json_repository.Entry:
     if not found.is_file:
         return Unusable("a symbolic link or a submodule, which is not followed")
     try:
-        return File(objects.size(found.uid), partial(objects.content, found.uid))
+        return File(objects.size(found.uid), partial(objects.content, found.uid), content=objects.name_of(found.uid))
     except RepositoryError as error:
         return Unusable(f"cannot be read: {error.strerror}")
 
 
 def _history(tracked: _Tracked, most: int) -> History:
-    commits = _reachable(tracked, most)
-    places = {uid: tracked.objects.find(commit.top, tracked.prefix) for uid, commit in commits.items()}
-    versions, changed = {}, {}
-    for uid, (version, _) in commits.items():
-        parents = tuple(parent for parent in version.parents if parent in commits)
-        versions[uid] = replace(version, parents=parents)
-        for parent in parents or (None,):
-            before = places[parent] if parent else None
-            changed[uid, parent] = tracked.objects.differing(places[uid], before)
-    return History(tracked.head.version.uid, versions, changed)
+    found = _Pass(tracked, most)
+    head = tracked.head.version.uid
+    found.add(head)
+    branches = {}
+    for name, tip in tracked.objects.branches().items():
+        try:
+            found.add(tip)
+        except RepositoryError:
+            continue  # what is served does not need it
+        if tip in found.versions:
+            branches[name] = tip
+    return History(head, found.versions, found.changed, branches)
 
 
-def _reachable(tracked: _Tracked, most: int) -> dict[str, Commit]:
-    found: dict[str, Commit] = {}
-    waiting = deque([tracked.head.version.uid])
-    while waiting and len(found) < most:
-        uid = waiting.popleft()
-        if uid not in found:
-            found[uid] = tracked.objects.commit(uid)
-            waiting.extend(found[uid].version.parents)
-    return found
+class _Pass:
+    """A pass over the commits that some newest ones reach, `most` in all."""
+
+    def __init__(self, tracked: _Tracked, most: int) -> None:
+        self._tracked = tracked
+        self._most = most
+        self._places: dict[str, Entry | None] = {}
+        self.versions: dict[str, Version] = {}
+        self.changed: dict[tuple[str, str | None], frozenset[str]] = {}
+
+    def add(self, tip: str) -> None:
+        """Adds what `tip` reaches, or, if it raises RepositoryError, nothing."""
+        objects = self._tracked.objects
+        commits = self._reachable(tip)
+        places = {uid: objects.find(commit.top, self._tracked.prefix) for uid, commit in commits.items()}
+        versions, changed = {}, {}
+        for uid, (version, _) in commits.items():
+            parents = tuple(each for each in version.parents if each in commits or each in self.versions)
+            versions[uid] = replace(version, parents=parents)
+            for parent in parents or (None,):
+                before = (places.get(parent) or self._places.get(parent)) if parent else None
+                changed[uid, parent] = objects.differing(places[uid], before)
+        self._places |= places
+        self.versions |= versions
+        self.changed |= changed
+
+    def _reachable(self, tip: str) -> dict[str, Commit]:
+        found: dict[str, Commit] = {}
+        waiting = deque([tip])
+        while waiting and len(self.versions) + len(found) < self._most:
+            uid = waiting.popleft()
+            if uid not in found and uid not in self.versions:
+                found[uid] = self._tracked.objects.commit(uid)
+                waiting.extend(found[uid].version.parents)
+        return found

@@ -6,7 +6,8 @@ Ignored without a word: whatever begins with a dot, and files that do not end in
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
 from api_service.adapters.json_document import MAX_FILE_BYTES, UnusableDocumentError, parse_document
 from api_service.domain import history
@@ -39,11 +40,13 @@ class File:
     Attributes:
         read: May raise OSError.
         stamp: Differs once the file was written again, as far as can be told without reading it.
+        content: What names its content: two files that have it in common hold the same. None if nothing does.
     """
 
     size: int
     read: Callable[[], bytes] = field(repr=False)
     stamp: tuple[int, ...] = ()
+    content: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,16 @@ class Unusable:
 
 
 type Entry = File | Folder | Unusable
+
+
+class _SharedDocument(dict[str, Any]):
+    """A document that several inventories hold; forgotten once none does."""
+
+    __slots__ = ("__weakref__",)
+
+
+_shared: Final = WeakValueDictionary[tuple[str, str], _SharedDocument]()
+"""By what names a file's content, and the file's name: commits have most of their files in common."""
 
 
 def read_inventory(top: Folder) -> Inventory:
@@ -191,7 +204,7 @@ class _Reading:
 
     def _document(self, path: str, stem: str, file: File, own: frozenset[str]) -> Document | None:
         try:
-            document = parse_document(self._content(file), stem)
+            document = self._parsed(file, stem)
         except UnusableDocumentError as error:
             self._fault(path, error.kind, str(error))
             return None
@@ -202,6 +215,13 @@ class _Reading:
             detail = f"its own {', '.join(sorted(shadowed))} give way to ours"
             self._fault(path, FaultKind.SHADOWED_KEY, detail, left_out=False)
         return document
+
+    def _parsed(self, file: File, stem: str) -> Document:
+        if file.content is None:
+            return parse_document(self._content(file), stem)
+        if (known := _shared.get((file.content, stem))) is None:
+            known = _shared[file.content, stem] = _SharedDocument(parse_document(self._content(file), stem))
+        return known
 
     def _content(self, file: File) -> bytes:
         if file.size > MAX_FILE_BYTES:

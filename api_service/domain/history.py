@@ -5,8 +5,8 @@ Paths are relative to the inventory's folder, use `/`, and do not end in one; th
 
 import heapq
 import re
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -56,11 +56,13 @@ class History:
             `replace(history, head=older)`; every answer is limited to what `head` reaches.
         changed: (commit, parent, or None for a commit without one) -> the paths, folders included, in which
             the two differ.
+        branches: The newest commit's sha, one of `commits`, by the name of a branch.
     """
 
     head: str | None = None
     commits: Mapping[str, Version] = field(default_factory=dict, repr=False)
     changed: Mapping[tuple[str, str | None], frozenset[str]] = field(default_factory=dict, repr=False)
+    branches: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def all(self) -> tuple[Version, ...]:
         """Every commit, newest first, as `git log` lists them."""
@@ -80,16 +82,37 @@ class History:
         Raises:
             NoSuchVersionError: if there is none, or several, or `v` is not of the form `VERSION_ID`.
         """
-        if not VERSION_ID.fullmatch(v):
-            raise NoSuchVersionError(f"{v!r:.60} is not a version: 7 to 40 hexadecimal digits in lower case are")
-        at = bisect_left(self._uids, v)
-        match [uid for uid in self._uids[at : at + 2] if uid.startswith(v)]:
-            case [uid]:
-                return self.commits[uid]
-            case []:
-                raise NoSuchVersionError(f"there is no version {v}")
-            case _:
-                raise NoSuchVersionError(f"more than one version begins with {v}")
+        return self._one_of(self._uids, v)
+
+    def known(self, v: str) -> Version:
+        """As `resolve`, but any commit that `head` or a branch reaches.
+
+        Raises:
+            NoSuchVersionError: as `resolve`.
+        """
+        return self._one_of(self._known_uids, v)
+
+    def newest_at(self, moment: datetime) -> Version:
+        """The commit that `head` reaches with the latest committer's date that is not after `moment`, aware UTC.
+
+        Raises:
+            NoSuchVersionError: if all are later.
+        """
+        times, versions = self._by_time
+        if not (count := bisect_right(times, moment)):
+            raise NoSuchVersionError(f"there is no version as old as {moment.isoformat()}")
+        return versions[count - 1]
+
+    def of_branch(self, name: str) -> Version:
+        """The newest commit of a branch.
+
+        Raises:
+            NoSuchVersionError: if there is no such branch.
+        """
+        try:
+            return self.commits[self.branches[name]]
+        except KeyError:
+            raise NoSuchVersionError(f"there is no branch {name!r:.300}") from None
 
     def in_force(self, path: str | None, v: str) -> Version:
         """The version of `path` that `v` saw: the newest commit touching it that is `v` or an ancestor of `v`.
@@ -116,12 +139,34 @@ class History:
         return tuple(sorted(each.uid for each in self._all))
 
     @cached_property
+    def _known_uids(self) -> tuple[str, ...]:
+        return tuple(sorted(self.commits))
+
+    @cached_property
+    def _by_time(self) -> tuple[Sequence[datetime], Sequence[Version]]:
+        # Of two equally new the one that is listed first counts as the newer.
+        versions = sorted(self._all, key=lambda each: each.committed_at, reverse=True)[::-1]
+        return [each.committed_at for each in versions], versions
+
+    @cached_property
     def _remembered(self) -> dict[str, tuple[Version, ...]]:
         return {}
 
     @cached_property
     def _ever_changed(self) -> frozenset[str]:
         return frozenset[str]().union(*self.changed.values())
+
+    def _one_of(self, uids: Sequence[str], v: str) -> Version:
+        if not VERSION_ID.fullmatch(v):
+            raise NoSuchVersionError(f"{v!r:.60} is not a version: 7 to 40 hexadecimal digits in lower case are")
+        at = bisect_left(uids, v)
+        match [uid for uid in uids[at : at + 2] if uid.startswith(v)]:
+            case [uid]:
+                return self.commits[uid]
+            case []:
+                raise NoSuchVersionError(f"there is no version {v}")
+            case _:
+                raise NoSuchVersionError(f"more than one version begins with {v}")
 
     def _touching(self, path: str | None, start: str | None) -> Iterator[Version]:
         """Walks as `git log start -- path` does: newest first, and of two equally new the one met first."""

@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 from pydantic import ConfigDict
 
 SHA: Final = "5da059049fb24a6d76435e52538ee1cb47a0545f"
+OLDER_SHA: Final = "43c7ad67a5c2ea49f9a4a5fd0b0ed2d2ae6a11b3"
 NODE_ID: Final = "8797e2b9-9ec2-5c16-9c1f-06ed711e9049"
 NODE_HREF: Final = f"/sites/tacc/clusters/chameleon/nodes/{NODE_ID}"
 
@@ -76,6 +77,21 @@ VERSION: Final = example(
     author="Example Operators",
     type="version",
     links=links(self=f"/versions/{SHA}", parent="/"),
+)
+DIFFERENCES: Final = example(
+    **{"from": OLDER_SHA, "to": SHA},
+    added=[],
+    removed=[],
+    changed=[
+        {
+            "uid": NODE_ID,
+            "site_id": "tacc",
+            "cluster_id": "chameleon",
+            "links": links(self=f"{NODE_HREF}?version={SHA}"),
+            "patch": [{"op": "replace", "path": "/main_memory/ram_size", "value": 274877906944}],
+        }
+    ],
+    links=links(self=f"/versions/{OLDER_SHA}/diff/{SHA}", parent="/versions"),
 )
 NODE_AVAILABILITY: Final = example(
     node_id=NODE_ID,

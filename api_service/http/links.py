@@ -16,19 +16,30 @@ ENTRIES: Final = ("search", "docs", "openapi", "asyncapi", "status")
 PLANS: Final = {"nodes-availability": "nodes.availability", "earliest": "earliest", "capacity": "capacity"}
 """Routes that the filters of a search select the nodes of, by their rels."""
 
+DIFFS: Final = ("root.diff", "site.diff", "cluster.diff", "node.diff")
+TIMELESS: Final = frozenset({*ENTRIES, *DIFFS}) - {"search"}
+"""Routes that answer the same whatever commit is asked for: what differs names its commits itself."""
+
 
 class Links:
-    """Links of one application; `root_path` comes before every href."""
+    """Links of one application; `root_path` comes before every href, and after it the commit that it leads to."""
 
-    def __init__(self, router: web.UrlDispatcher, root_path: str) -> None:
+    def __init__(self, router: web.UrlDispatcher, root_path: str, *, version: str | None = None) -> None:
+        self._router, self._root_path = router, root_path
+        self._pin = urlencode({"version": version}) if version else ""
         self._templates: dict[str, str] = {}
         for name, resource in router.named_resources().items():
             info = resource.get_info()
             self._templates[name] = root_path + (info.get("formatter") or info.get("path") or "")
 
+    def pinned(self, version: str) -> "Links":
+        """The same, but to what there was at the commit `version`; of availability there is only the present."""
+        return Links(self._router, self._root_path, version=version)
+
     def href(self, name: str, **ids: str) -> str:
         """The URL of the route `name`."""
-        return self._templates[name].format_map({key: quote(value, safe="") for key, value in ids.items()})
+        found = self._templates[name].format_map({key: quote(value, safe="") for key, value in ids.items()})
+        return f"{found}?{self._pin}" if self._pin and name not in TIMELESS else found
 
     def root(self, version: str | None) -> LinkList:
         """Of `/`."""
@@ -45,7 +56,7 @@ class Links:
         return [
             *self._links(ids, self="site", parent="root", clusters="clusters", flavors="flavors"),
             *self._versions("site", version, **ids),
-            *self._links(ids, availability="site.availability", status="site.status"),
+            *self._present(ids, availability="site.availability", status="site.status"),
             *self._plans([("site_id", site.uid)]),
         ]
 
@@ -55,7 +66,7 @@ class Links:
         return [
             *self._links(ids, self="cluster", parent="site", nodes="nodes"),
             *self._versions("cluster", version, **ids),
-            *self._links(ids, status="cluster.status"),
+            *self._present(ids, status="cluster.status"),
         ]
 
     def node(self, node: Node, version: str | None) -> LinkList:
@@ -64,7 +75,7 @@ class Links:
         return [
             *self._links(ids, self="node", parent="cluster"),
             *self._versions("node", version, **ids),
-            *self._links(ids, availability="node.availability"),
+            *self._present(ids, availability="node.availability"),
         ]
 
     def flavor(self, flavor: Flavor, version: str | None) -> LinkList:
@@ -73,7 +84,7 @@ class Links:
         return [
             *self._links(ids, self="flavor", parent="site"),
             *self._versions("flavor", version, **ids),
-            *self._links(ids, availability="flavor.availability"),
+            *self._present(ids, availability="flavor.availability"),
         ]
 
     def availability(self, name: str, parent: str, **ids: str) -> LinkList:
@@ -85,6 +96,17 @@ class Links:
         return [
             {"rel": "self", "href": self.href(f"{name}.version", version=version, **ids)},
             {"rel": "parent", "href": self.href(name, **ids)},
+        ]
+
+    def only_node(self, node: Node) -> LinkList:
+        """Where a node is, without what belongs to it."""
+        return self._links({"site_id": node.site_id, "cluster_id": node.cluster_id, "node_id": node.uid}, self="node")
+
+    def differences(self, name: str, before: str, after: str, **ids: str) -> LinkList:
+        """Of what differs in the resource `name` between two versions."""
+        return [
+            {"rel": "self", "href": self.href(f"{name}.diff", version=before, other=after, **ids)},
+            {"rel": "parent", "href": self.href(f"{name}.versions", **ids)},
         ]
 
     def collection(self, name: str, parent: str, version: str | None, **ids: str) -> LinkList:
@@ -115,8 +137,13 @@ class Links:
         return self._links(ids, **({"self": "node.availability"} if known else {}), parent="node")
 
     def _plans(self, filters: Sequence[tuple[str, str]]) -> LinkList:
+        if self._pin:
+            return []
         query = f"?{urlencode(filters)}" if filters else ""
         return [{"rel": rel, "href": self.href(name) + query} for rel, name in PLANS.items()]
+
+    def _present(self, ids: dict[str, str], **names: str) -> LinkList:
+        return [] if self._pin else self._links(ids, **names)
 
     def _versions(self, name: str, version: str | None, **ids: str) -> LinkList:
         found = [{"rel": "versions", "href": self.href(f"{name}.versions", **ids)}]
@@ -133,7 +160,8 @@ def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int
 
     Args:
         links: Links of the whole collection.
-        query: The query string as it was sent, from which `self`, `next` and `prev` are made.
+        query: The query string as it was sent, but for the commit it asks for; `self`, `next` and `prev` are made
+            from it.
         offset: The first item of this part.
         limit: How many items it may hold.
         total: How many items there are.
@@ -141,10 +169,14 @@ def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int
     bare = links[0]["href"]
     kept = [(key, value) for key, value in query if key not in {"offset", "limit"}]
 
-    def part(rel: str, start: int, most: int) -> dict[str, str]:
-        return {"rel": rel, "href": f"{bare}?{urlencode([*kept, ('offset', str(start)), ('limit', str(most))])}"}
+    def asked(more: Sequence[tuple[str, str]]) -> str:
+        # What leads to a commit asks for it already.
+        return f"{bare}{'&' if '?' in bare else '?'}{urlencode(more)}" if more else bare
 
-    found = [{"rel": "self", "href": f"{bare}?{urlencode(query)}" if query else bare}, *links[1:]]
+    def part(rel: str, start: int, most: int) -> dict[str, str]:
+        return {"rel": rel, "href": asked([*kept, ("offset", str(start)), ("limit", str(most))])}
+
+    found = [{"rel": "self", "href": asked(query)}, *links[1:]]
     if offset + limit < total:
         found.append(part("next", offset + limit, limit))
     if offset > 0:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Self
 
 import orjson
 import structlog
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from api_service.domain.history import NoSuchVersionError
-from api_service.domain.inventory import NotInInventoryError
+from api_service.domain.inventory import InventoryRefusedError, InventoryUnreadableError, NotInInventoryError
 from api_service.http.schemas import ParameterProblem, ProblemBody
 
 log = structlog.get_logger()
@@ -35,12 +35,12 @@ class BadParametersError(Exception):
         super().__init__("; ".join(f"{each.name}: {each.detail}" for each in errors[:5]))
 
     @classmethod
-    def of(cls, name: str, detail: str) -> "BadParametersError":
+    def of(cls, name: str, detail: str) -> Self:
         """One bad parameter."""
         return cls([ParameterProblem(name=name, detail=detail)])
 
     @classmethod
-    def from_validation(cls, error: ValidationError) -> "BadParametersError":
+    def from_validation(cls, error: ValidationError) -> Self:
         """What a model says, in words for a client; at most 20 of them."""
         problems = error.errors(include_url=False, include_input=False, include_context=False)[:20]
         return cls(
@@ -61,6 +61,14 @@ def _sentence(error: ErrorDetails) -> str:
             return message
 
 
+class NoSuchMomentError(BadParametersError):
+    """A request for a version that is not there; `errors` names the parameter that asks for it."""
+
+
+class TooBusyError(Exception):
+    """A request that would take its time, while many others do already."""
+
+
 class NotSyncedError(Exception):
     """A site of which nothing is known yet."""
 
@@ -77,18 +85,17 @@ class NoSlotError(Exception):
     """Nodes that are not free together, as far as it is looked for."""
 
 
-class TooBusyError(Exception):
-    """Costly work for which there is no turn."""
-
-
 STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     BadParametersError: HTTPStatus.BAD_REQUEST,
+    NoSuchMomentError: HTTPStatus.NOT_FOUND,
     NotInInventoryError: HTTPStatus.NOT_FOUND,
     NoSuchVersionError: HTTPStatus.NOT_FOUND,
     NotSyncedError: HTTPStatus.NOT_FOUND,
     NotListedError: HTTPStatus.NOT_FOUND,
     NoSlotError: HTTPStatus.NOT_FOUND,
     NotSyncedYetError: HTTPStatus.SERVICE_UNAVAILABLE,
+    InventoryUnreadableError: HTTPStatus.SERVICE_UNAVAILABLE,
+    InventoryRefusedError: HTTPStatus.SERVICE_UNAVAILABLE,
     TooBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

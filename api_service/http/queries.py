@@ -6,6 +6,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from api_service.domain.history import VERSION_ID
+from api_service.http.examples import SHA
 from shared.availability import AvailabilityState
 
 MAX_PAGE: Final = 5000
@@ -73,6 +75,12 @@ def _word(text: object) -> object:
     return text
 
 
+def _sha(text: object) -> object:
+    if isinstance(text, str) and not VERSION_ID.fullmatch(text):
+        raise ValueError("must be a commit's sha, or its first 7 digits or more, in lower case")
+    return text
+
+
 def _whole(text: object) -> object:
     if isinstance(text, str) and not re.fullmatch(r"-?\d+", text, re.ASCII):
         raise ValueError("must be an integer")
@@ -97,6 +105,7 @@ Word = Annotated[
     BeforeValidator(_word),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[^,\x00-\x1f\x7f]+$"}),
 ]
+Sha = Annotated[str, BeforeValidator(_sha), WithJsonSchema({"type": "string", "pattern": f"^{VERSION_ID.pattern}$"})]
 Whole = BeforeValidator(_whole)
 """For integers: of what Python reads as one, only what a client would write."""
 Words = Annotated[list[Word], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})]
@@ -108,13 +117,47 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class PageQuery(Query):
+class TravelQuery(Query):
+    """Which commit to answer from; without it, the newest. One parameter at most may be given."""
+
+    version: Sha | None = Field(
+        default=None, description="A commit: its full sha, or 7 digits of it or more.", examples=[SHA]
+    )
+    timestamp: Annotated[int, Whole] | None = Field(
+        default=None,
+        description="The newest commit at that time, in epoch seconds.",
+        ge=0,
+        le=253_402_300_799,
+        examples=[1795334400],
+    )
+    date: Instant | None = Field(
+        default=None, description="The newest commit at that time.", examples=["2026-11-22T08:00:00Z"]
+    )
+    branch: str | None = Field(
+        default=None, description="The newest commit of a branch.", min_length=1, max_length=255, examples=["master"]
+    )
+
+    def given(self) -> dict[str, str | int | datetime]:
+        """What was asked for, by the name of its parameter."""
+        asked = ((name, getattr(self, name)) for name in TravelQuery.model_fields)
+        return {name: value for name, value in asked if value is not None}
+
+
+TRAVEL: Final = frozenset(TravelQuery.model_fields)
+"""The names of its parameters."""
+
+
+class PartQuery(Query):
     """Which part of a collection; without it, everything up to 5000 items."""
 
     offset: Annotated[int, Whole] = Field(default=0, ge=0, le=2**53, description="How many items to pass over.")
     limit: Annotated[int, Whole] = Field(
         default=MAX_PAGE, ge=1, le=MAX_PAGE, description="How many items to answer at most."
     )
+
+
+class PageQuery(PartQuery, TravelQuery):
+    """Which part of a collection, and as of which commit."""
 
 
 class NodeFilters(Query):
@@ -159,7 +202,7 @@ NO_FILTERS: Final = frozenset(SearchQuery.model_fields) - frozenset(NodeFilters.
 """Parameters of a search that do not select nodes by what they are; plans have none of them, or others of that name."""
 
 
-class CalendarQuery(PageQuery, NodeFilters):
+class CalendarQuery(PartQuery, NodeFilters):
     """The nodes of a calendar, and its window; by default all that is to come."""
 
     start: Instant | None = Field(

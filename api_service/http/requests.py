@@ -1,4 +1,4 @@
-"""Query strings and paths as models."""
+"""Query strings and paths as models, and which commit they ask for."""
 
 import difflib
 from collections.abc import Mapping
@@ -10,12 +10,20 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from api_service.domain.node_query import WindowInThePastError, future_part
+from api_service.http.past import PAST, version_asked
 from api_service.http.problems import BadParametersError
+from api_service.http.queries import TRAVEL, TravelQuery
+from api_service.http.representation import Bodies, bodies_of, json_response
 from api_service.http.schemas import ParameterProblem
 from shared.availability import Interval
 
 FORM: Final = "form"
 """The part of a path that says how to answer, not what."""
+
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+"""How long an answer may be kept that will never be another."""
+
+_WHOLE_SHA_LENGTH: Final = 40
 
 
 def ids_of(request: web.Request) -> dict[str, str]:
@@ -55,6 +63,63 @@ def query_as[M: BaseModel](model: type[M], request: web.Request) -> M:
         return model.model_validate(given)
     except ValidationError as error:
         raise BadParametersError.from_validation(error) from error
+
+
+def asked_of(request: web.Request) -> list[tuple[str, str]]:
+    """The query string as it was sent, but for what asks for a commit: links ask for that by themselves."""
+    return [(name, value) for name, value in request.query.items() if name not in TRAVEL]
+
+
+async def bodies_at(request: web.Request, query: TravelQuery) -> Bodies:
+    """The bodies of the commit that `query` asks for; without a wish those of the snapshot that is being served.
+
+    To be asked for once per request: everything in one answer comes from one snapshot.
+
+    Raises:
+        BadParametersError: it asks in two ways at once, or for what is not there.
+        InventoryRefusedError: that commit cannot be read, or holds too much.
+        TooBusyError: too many others are asked for.
+    """
+    present = bodies_of(request)
+    version = version_asked(present.inventory.history, query)
+    return present if version is None else await request.app[PAST].at(version, present.inventory)
+
+
+def answer(query: TravelQuery, bodies: Bodies, body: bytes) -> web.Response:
+    """A good answer to `query`."""
+    return answer_at(bodies, body, *([] if query.version is None else [query.version]))
+
+
+def answer_at(bodies: Bodies, body: bytes, *versions: str) -> web.Response:
+    """A good answer; that to whole shas is good for ever, unless the clone may yet learn of older versions."""
+    response = json_response(body)
+    if versions and all(len(each) == _WHOLE_SHA_LENGTH for each in versions) and not bodies.inventory.shallow:
+        response.headers["Cache-Control"] = FOR_EVER
+    return response
+
+
+def refuse_travel(request: web.Request) -> None:
+    """For what is known of the present only.
+
+    Raises:
+        BadParametersError: a commit is asked for.
+    """
+    refused = [name for name in dict.fromkeys(request.query) if name in TRAVEL]
+    if refused:
+        told = "availability is known of the present only"
+        raise BadParametersError([ParameterProblem(name=name, detail=told) for name in refused])
+
+
+def refuse_with_travel(query: TravelQuery, *names: str) -> None:
+    """For parameters that mean the present.
+
+    Raises:
+        BadParametersError: one is given, and a commit is asked for.
+    """
+    given = [name for name in names if getattr(query, name) is not None]
+    if given and (travel := " and ".join(query.given())):
+        told = f"availability is known of the present only: leave out this, or {travel}"
+        raise BadParametersError([ParameterProblem(name=name, detail=told) for name in given])
 
 
 def future_window(start: tuple[str, datetime], end: tuple[str, datetime], *, now: datetime) -> Interval:

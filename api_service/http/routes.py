@@ -5,7 +5,16 @@ from typing import Final
 
 from aiohttp import web
 
-from api_service.http.handlers import availability, grid5000, inventory, operations, planning, search, versions
+from api_service.http.handlers import (
+    availability,
+    differences,
+    grid5000,
+    inventory,
+    operations,
+    planning,
+    search,
+    versions,
+)
 from api_service.http.requests import FORM
 
 type Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -14,6 +23,7 @@ SITE: Final = "/sites/{site_id}"
 CLUSTER: Final = SITE + "/clusters/{cluster_id}"
 NODE: Final = CLUSTER + "/nodes/{node_id}"
 FLAVOR: Final = SITE + "/flavors/{flavor_id}"
+DIFF: Final = "/versions/{version}/diff/{other}"
 
 RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     # The router looks inside a prefix one by one: what is asked for most comes first.
@@ -36,6 +46,10 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("site.version", SITE + "/versions/{version}", versions.get_version),
     ("sites.version", "/sites/versions/{version}", versions.get_version),
     ("root.version", "/versions/{version}", versions.get_version),
+    ("node.diff", NODE + DIFF, differences.get_differences),
+    ("cluster.diff", CLUSTER + DIFF, differences.get_differences),
+    ("site.diff", SITE + DIFF, differences.get_differences),
+    ("root.diff", DIFF, differences.get_differences),
     ("node", NODE, inventory.get_node),
     ("nodes", CLUSTER + "/nodes", inventory.list_nodes),
     ("cluster", CLUSTER, inventory.get_cluster),
@@ -84,4 +98,4 @@ def routes() -> Iterable[web.RouteDef]:
 def _last_id(path: str, pattern: str) -> str:
     # What aiohttp takes for an id by itself may hold no braces; a file's name may.
     path = path.replace("_id}/", "_id:[^/]+}/")
-    return f"{path[:-1]}:{pattern}}}" if path.endswith(("_id}", "{version}")) else path
+    return f"{path[:-1]}:{pattern}}}" if path.endswith(("_id}", "{version}", "{other}")) else path

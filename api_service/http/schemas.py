@@ -98,6 +98,36 @@ class AllVersionsBody(Page[VersionBody]):
     versions: list[VersionBody] = Field(description="The same as `items`.")
 
 
+class DifferingNodeBody(BaseModel):
+    """A node that came or went."""
+
+    uid: str
+    site_id: str
+    cluster_id: str
+    links: list[Link] = Field(description="To the node at the commit that has it, or at the newer one.")
+
+
+class PatchedNodeBody(DifferingNodeBody):
+    """A node that is not what it was."""
+
+    patch: list[dict[str, Any]] = Field(
+        description="RFC 6902: makes its fields, but for `version` and `links`, what they are at the other commit."
+    )
+
+
+class DifferencesBody(BaseModel):
+    """What differs between two commits; nodes sorted by site, cluster and uid."""
+
+    model_config = examples.DIFFERENCES
+
+    before: str = Field(serialization_alias="from", description="The full sha that the patches lead from.")
+    after: str = Field(serialization_alias="to", description="The full sha that they lead to.")
+    added: list[DifferingNodeBody]
+    removed: list[DifferingNodeBody]
+    changed: list[PatchedNodeBody]
+    links: list[Link]
+
+
 class ReservationBody(BaseModel):
     """Time that is booked."""
 

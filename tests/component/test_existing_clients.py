@@ -52,8 +52,9 @@ async def test_a_host_enrolment_copies_every_key_but_links_and_version(service: 
 
 
 async def test_a_portal_retries_an_answer_that_is_not_there_on_another_branch(service: Service) -> None:
-    assert (await service.get("/sites/uc/clusters/main/nodes/none.json?branch=testing")).status == 404
-    assert (await service.get("/sites/uc/clusters/main/nodes/n1.json?branch=testing")).status == 200
+    assert (await service.get("/sites/uc/clusters/main/nodes/none.json")).status == 404
+    body = await service.json("/sites/uc/clusters/main/nodes/none.json?branch=testing", status=404)
+    assert body["detail"] == "branch: there is no branch 'testing'"
 
 
 async def test_a_dashboard_reads_the_detail_of_an_error(service: Service) -> None:

@@ -302,6 +302,74 @@ def test_a_plain_folder_has_no_past(tmp_path: Path, repository: GitRepository) -
         load_at(copy_sample(tmp_path / "plain"), version, load(repository.data).history)
 
 
+def test_commits_share_the_documents_of_the_files_that_they_have_in_common(repository: GitRepository) -> None:
+    first = repository.head()
+    change_node(repository.data, gpu="new")
+    repository.commit("another gpu")
+    present = load(repository.data)
+    past = load_at(repository.data, present.history.resolve(first), present.history)
+    one, other = ({node.uid: node.document for node in inventory.nodes()} for inventory in (present, past))
+    assert [uid for uid in one if one[uid] is not other[uid]] == [HASWELL_NODE]
+    assert (gpu_of(present), gpu_of(past)) == ("new", {"gpu": False})
+
+
+# Branches
+
+
+def branch(repository: GitRepository, name: str, *, gpu: object) -> str:
+    """A commit on a branch of its own, made of what is checked out, which stays."""
+    repository.git("checkout", "--quiet", "-b", name)
+    change_node(repository.data, gpu=gpu)
+    sha = repository.commit(name)
+    repository.git("checkout", "--quiet", "-")
+    return sha
+
+
+def test_commits_of_branches_are_known_and_no_part_of_what_is_served(repository: GitRepository) -> None:
+    testing = branch(repository, "testing", gpu="tested")
+    head = repository.commit("on")
+    history = load(repository.data).history
+    assert history.branches == {"main": head, "testing": testing}
+    assert testing not in uids(history.all())
+    with pytest.raises(NoSuchVersionError, match="no version"):
+        history.resolve(testing)
+    past = load_at(repository.data, history.of_branch("testing"), history)
+    assert (gpu_of(past), uids(past.history.all())) == ("tested", repository.log("testing"))
+    assert uids(past.history.versions(str(NODE))) == repository.log("testing", "--", str(DATA / NODE))
+    assert_same_as_git(repository)
+
+
+def test_a_local_branch_goes_before_one_of_the_origin_and_others_are_no_branches(
+    repository: GitRepository, tmp_path: Path
+) -> None:
+    theirs = {name: branch(repository, name, gpu=name) for name in ("both", "deep/only-theirs")}
+    clone = GitRepository(tmp_path / "clone", made=True)
+    repository.git("clone", "--quiet", str(repository.folder), str(clone.folder))
+    ours = branch(clone, "both", gpu="ours")
+    clone.git("tag", "a-tag")
+    clone.git("update-ref", "refs/remotes/other/only-other", ours)
+    found = load(clone.data).history.branches
+    assert found == {"main": clone.head(), "both": ours, "deep/only-theirs": theirs["deep/only-theirs"]}
+
+
+def test_a_branch_that_leads_nowhere_is_no_branch_and_harms_nothing(repository: GitRepository) -> None:
+    broken = branch(repository, "broken", gpu="broken")
+    Path(repository.folder, ".git/refs/heads/nowhere").write_text("0" * 39 + "1\n")
+    Path(repository.folder, ".git/refs/heads/garbage").write_bytes(b"\xff\n")
+    Path(os.fsdecode(os.fsencode(repository.folder) + b"/.git/refs/heads/\xff")).write_text(repository.head() + "\n")
+    (repository.folder / ".git/objects" / broken[:2] / broken[2:]).unlink()
+    inventory = load(repository.data)
+    assert inventory.history.branches == {"main": repository.head()}
+    assert number_of_nodes(inventory) == 11
+    assert broken not in inventory.history.commits
+
+
+def test_a_branch_that_moves_is_noticed(repository: GitRepository) -> None:
+    before = probe(repository.data)
+    branch(repository, "testing", gpu="tested")
+    assert probe(repository.data) != before
+
+
 # Where a repository may lie
 
 

@@ -237,7 +237,7 @@ async def test_a_bad_page_is_a_400_naming_the_parameter(service: Service, query:
 
 
 async def test_unknown_parameters_of_a_resource_are_ignored(service: Service) -> None:
-    assert (await service.json("/sites/uc?pretty&branch=testing"))["uid"] == "uc"
+    assert (await service.json("/sites/uc?pretty&brunch=testing"))["uid"] == "uc"
     assert (await service.json("/sites?pretty"))["total"] == 2
 
 

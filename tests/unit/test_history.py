@@ -190,3 +190,43 @@ def test_every_resource_has_a_path() -> None:
     assert node_path("tacc", "chameleon", "n") == "sites/tacc/clusters/chameleon/nodes/n.json"
     assert flavors_path("kvm") == "sites/kvm/flavors"
     assert flavor_path("kvm", "m1.tiny") == "sites/kvm/flavors/m1.tiny.json"
+
+
+BRANCHED = replace(
+    history(("a", (), {"x"}), ("b", "a", {"y"}), ("side", "a", {"x"}), ("c", "b", {"x"})),
+    branches={"main": sha("c"), "testing": sha("side")},
+)
+
+
+def test_what_branches_reach_is_known_beside_what_is_served() -> None:
+    assert BRANCHED.known(sha("side")).subject == "side"
+    assert BRANCHED.known(sha("b")[:7]).subject == "b"
+    assert BRANCHED.of_branch("testing").subject == "side"
+    with pytest.raises(NoSuchVersionError, match="no version"):
+        BRANCHED.resolve(sha("side"))
+
+
+@pytest.mark.parametrize("name", ["", "HEAD", "Main", "main ", "origin/main", "refs/heads/main", "--help", sha("c")])
+def test_anything_but_the_name_of_a_branch_is_no_branch(name: str) -> None:
+    with pytest.raises(NoSuchVersionError, match="no branch"):
+        BRANCHED.of_branch(name)
+
+
+@pytest.mark.parametrize("v", ["HEAD", "HEAD~1", "--help", "main", "a^{tree}", sha("c").upper(), sha("c")[:6]])
+def test_no_other_way_to_name_a_commit_is_known(v: str) -> None:
+    with pytest.raises(NoSuchVersionError, match="not a version"):
+        BRANCHED.known(v)
+
+
+def test_the_newest_commit_at_a_time_is_that_of_the_last_second_and_never_of_a_branch() -> None:
+    def newest_at(second: float) -> str:
+        return BRANCHED.newest_at(datetime.fromtimestamp(second, UTC)).subject
+
+    assert [newest_at(second) for second in (0, 0.9, 1, 2, 2.9, 3, 1e9)] == ["a", "a", "b", "b", "b", "c", "c"]
+    with pytest.raises(NoSuchVersionError, match="as old as 1969"):
+        newest_at(-0.5)
+
+
+def test_of_commits_of_the_same_second_the_one_that_is_listed_first_is_the_newest() -> None:
+    line = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "b", {"x"}), seconds={"a": 5, "b": 5, "c": 5})
+    assert line.newest_at(datetime.fromtimestamp(5, UTC)).subject == "c"

@@ -13,16 +13,22 @@ from api_service.http.openapi import documented
 from api_service.http.problems import NotListedError, NotSyncedError, NotSyncedYetError
 from api_service.http.queries import FlavorAvailabilityQuery
 from api_service.http.representation import bodies_of, dumps, json_response
-from api_service.http.requests import future_window, ids_of, query_as
+from api_service.http.requests import future_window, ids_of, query_as, refuse_travel
 from api_service.http.schemas import FlavorAvailabilityBody, NodeAvailabilityBody, SiteAvailabilityBody
 from shared.availability import AvailabilityState, Interval
 
 DEFAULT_WINDOW: Final = timedelta(days=30)
+PRESENT_ONLY: Final = "A commit is asked for; `errors` names the parameter."
 
 
-@documented(returns=NodeAvailabilityBody, tag="availability", errors={404: "No such node, or nothing is known of it."})
+@documented(
+    returns=NodeAvailabilityBody,
+    tag="availability",
+    errors={400: PRESENT_ONLY, 404: "No such node, or nothing is known of it."},
+)
 async def get_node_availability(request: web.Request) -> web.Response:
     """A node's state and its bookings to come."""
+    refuse_travel(request)
     bodies, ids, now = bodies_of(request), ids_of(request), request.app[keys.CLOCK]()
     node = bodies.inventory.node(**ids)
     site = _synced(request, node.site_id)
@@ -49,9 +55,14 @@ async def get_node_availability(request: web.Request) -> web.Response:
     )
 
 
-@documented(returns=SiteAvailabilityBody, tag="availability", errors={404: "No such site, or it was never synced."})
+@documented(
+    returns=SiteAvailabilityBody,
+    tag="availability",
+    errors={400: PRESENT_ONLY, 404: "No such site, or it was never synced."},
+)
 async def get_site_availability(request: web.Request) -> web.Response:
     """How current a site's data is, and how many of its nodes are in each state."""
+    refuse_travel(request)
     bodies, now = bodies_of(request), request.app[keys.CLOCK]()
     site = bodies.inventory.site(**ids_of(request))
     synced = _synced(request, site.uid)
@@ -78,6 +89,7 @@ async def get_site_availability(request: web.Request) -> web.Response:
 )
 async def get_flavor_availability(request: web.Request) -> web.Response:
     """How many instances of a flavor could run, over time."""
+    refuse_travel(request)
     bodies, now = bodies_of(request), request.app[keys.CLOCK]()
     flavor = bodies.inventory.flavor(**ids_of(request))
     window = _window(query_as(FlavorAvailabilityQuery, request), now)

@@ -5,12 +5,13 @@ from datetime import datetime
 from aiohttp import web
 
 from api_service import keys
+from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.node_query import Match, NodeQuery, search
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
 from api_service.http.queries import NO_FILTERS, NodeFilters, SearchQuery
-from api_service.http.representation import bodies_of, dumps, json_response
-from api_service.http.requests import future_window, query_as
+from api_service.http.representation import dumps
+from api_service.http.requests import answer, asked_of, bodies_at, future_window, query_as, refuse_with_travel
 from api_service.http.schemas import Page, SearchItemBody
 from shared.availability import Interval
 
@@ -19,18 +20,20 @@ from shared.availability import Interval
 async def search_nodes(request: web.Request) -> web.Response:
     """Nodes of all sites by hardware, state, and a window in which they can be reserved throughout.
 
-    A parameter that is not known is refused, so that a misspelt filter never answers everything.
+    A parameter that is not known is refused, so that a misspelt filter never answers everything. Where
+    a commit is asked for, every node is `unknown`, and may be searched by its hardware only.
     """
-    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
-    query = query_as(SearchQuery, request)
+    now, query = request.app[keys.CLOCK](), query_as(SearchQuery, request)
+    refuse_with_travel(query, "availability", "start", "end")
+    bodies = await bodies_at(request, query)
+    known = AvailabilityMap() if query.given() else request.app[keys.AVAILABILITY]
     wanted = node_query(query, _window(query.start, query.end, now))
-    found = search(bodies.inventory.nodes(), request.app[keys.AVAILABILITY], wanted, now)
+    found = search(bodies.inventory.nodes(), known, wanted, now)
     part = slice(query.offset, query.offset + query.limit)
     items = [bodies.found_node(match.node, _availability(match, now)) for match in found[part]]
-    asked = list(request.query.items())
-    links = bodies.links.search([(name, value) for name, value in asked if name not in NO_FILTERS])
-    page = bodies.part(items, links, query, asked, total=len(found))
-    return json_response(dumps(page))
+    links = bodies.links.search([(name, value) for name, value in request.query.items() if name not in NO_FILTERS])
+    page = bodies.part(items, links, query, asked_of(request), total=len(found))
+    return answer(query, bodies, dumps(page))
 
 
 def node_query(query: NodeFilters, window: Interval | None = None) -> NodeQuery:

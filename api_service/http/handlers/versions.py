@@ -10,9 +10,9 @@ from api_service.domain import history
 from api_service.domain.history import Version
 from api_service.domain.inventory import Inventory
 from api_service.http.openapi import documented
-from api_service.http.queries import PageQuery
-from api_service.http.representation import Bodies, bodies_of, dumps, json_response
-from api_service.http.requests import ids_of, query_as, route_name
+from api_service.http.queries import PageQuery, TravelQuery
+from api_service.http.representation import Bodies, dumps
+from api_service.http.requests import answer, asked_of, bodies_at, ids_of, query_as, route_name
 from api_service.http.schemas import AllVersionsBody, Page, VersionBody
 
 type Ids = Mapping[str, str]
@@ -52,39 +52,43 @@ PATHS: Final[Mapping[str, Callable[[Inventory, Ids], str | None]]] = {
 @documented(returns=AllVersionsBody, query=PageQuery, tag="versions")
 async def list_all_versions(request: web.Request) -> web.Response:
     """Every commit of the repository, newest first."""
-    bodies = bodies_of(request)
-    page = _page(request, bodies, "root", bodies.inventory.history.all())
-    return json_response(dumps(page | {"versions": page["items"]}))
+    query = query_as(PageQuery, request)
+    bodies = await bodies_at(request, query)
+    page = _page(request, query, bodies, "root", bodies.inventory.history.all())
+    return answer(query, bodies, dumps(page | {"versions": page["items"]}))
 
 
 @documented(returns=Page[VersionBody], query=PageQuery, tag="versions")
 async def list_versions(request: web.Request) -> web.Response:
     """The commits that changed a resource, newest first; of a collection, site or cluster anything in it."""
-    bodies = bodies_of(request)
+    query = query_as(PageQuery, request)
+    bodies = await bodies_at(request, query)
     name, ids = route_name(request).removesuffix(".versions"), ids_of(request)
     path = PATHS[name](bodies.inventory, ids)
     found = bodies.inventory.history.all() if path is None else bodies.inventory.history.versions(path)
-    return json_response(dumps(_page(request, bodies, name, found)))
+    return answer(query, bodies, dumps(_page(request, query, bodies, name, found)))
 
 
-@documented(returns=VersionBody, tag="versions")
+@documented(returns=VersionBody, query=TravelQuery, tag="versions")
 async def get_version(request: web.Request) -> web.Response:
     """The version of a resource that was in force at a commit: a full sha or at least 7 digits of one."""
-    bodies = bodies_of(request)
+    query = query_as(TravelQuery, request)
+    bodies = await bodies_at(request, query)
     name, ids = route_name(request).removesuffix(".version"), ids_of(request)
     asked = ids.pop("version")
     found = bodies.inventory.history.in_force(PATHS[name](bodies.inventory, ids), asked)
     more = {"body": found.body} if found.body else {}
-    return json_response(dumps(_item(bodies, name, ids, found) | more))
+    return answer(query, bodies, dumps(_item(bodies, name, ids, found) | more))
 
 
-def _page(request: web.Request, bodies: Bodies, name: str, found: tuple[Version, ...]) -> dict[str, object]:
-    query = query_as(PageQuery, request)
+def _page(
+    request: web.Request, query: PageQuery, bodies: Bodies, name: str, found: tuple[Version, ...]
+) -> dict[str, object]:
     ids = ids_of(request)
     part = found[query.offset : query.offset + query.limit]
     items = [dumps(_item(bodies, name, ids, version)) for version in part]
     links = bodies.links.versions(name, **ids)
-    return bodies.part(items, links, query, list(request.query.items()), total=len(found))
+    return bodies.part(items, links, query, asked_of(request), total=len(found))
 
 
 def _item(bodies: Bodies, name: str, ids: Ids, version: Version) -> dict[str, object]:
