@@ -14,12 +14,12 @@ from api_service.adapters.inventory_watch import InventoryWatch
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.inventory import InventoryStore
 from api_service.http.costly import COSTLY, CostlyWork
-from api_service.http.kept import Kept
 from api_service.http.links import Links
 from api_service.http.middlewares import cross_origin, observed
 from api_service.http.openapi import OPENAPI, openapi_document
 from api_service.http.past import PAST, Past
 from api_service.http.problems import OverlongTargets, problem_details
+from api_service.http.remembered import Remembered
 from api_service.http.representation import REPRESENTATIONS, Representations
 from api_service.http.routes import routes
 from api_service.probed import FEED, ApiProbed
@@ -96,7 +96,7 @@ def create_app(
     app[OPENAPI] = openapi_document(app, version=__version__, root_path=root_path)
     links = Links(app.router, root_path)
     app[REPRESENTATIONS] = Representations(app[keys.INVENTORY], links)
-    app[PAST] = Past(partial(git_repository.load_at, settings.reference.ref_dir), links, Kept(app[COSTLY]))
+    app[PAST] = Past(partial(git_repository.load_at, settings.reference.ref_dir), links, Remembered(app[COSTLY]))
     app.cleanup_ctx.extend(contexts)
     return app
 

@@ -15,11 +15,10 @@ BUSY: Final = "Too much is being computed already; `Retry-After` says when to co
 
 
 class CostlyWork:
-    """Turns for costly work: some at a time, some more wait, and any further one is refused."""
+    """Turns for costly work: `AT_ONCE` at a time, `MAX_WAITING` more wait, and any further one is refused."""
 
-    def __init__(self, *, at_once: int = AT_ONCE, most_waiting: int = MAX_WAITING) -> None:
-        self._turns = asyncio.Semaphore(at_once)
-        self._most = at_once + most_waiting
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._inside = 0
 
     async def do[R](self, work: Callable[[], R]) -> R:
@@ -28,7 +27,7 @@ class CostlyWork:
         Raises:
             TooBusyError: too many are waiting already.
         """
-        if self._inside >= self._most:
+        if self._inside >= AT_ONCE + MAX_WAITING:
             raise TooBusyError("too much is being computed already; try again in a few seconds")
         self._inside += 1
         try:

@@ -13,12 +13,11 @@ type LinkList = list[dict[str, str]]
 ENTRIES: Final = ("search", "docs", "openapi", "asyncapi", "status")
 """Entry points that the root links to, by the names of their routes, which are the links' rels too."""
 
-PLANS: Final = {"nodes-availability": "nodes.availability", "earliest": "earliest", "capacity": "capacity"}
-"""Routes that the filters of a search select the nodes of, by their rels."""
-
 DIFFS: Final = ("root.diff", "site.diff", "cluster.diff", "node.diff")
 TIMELESS: Final = frozenset({*ENTRIES, *DIFFS}) - {"search"}
 """Routes that answer the same whatever commit is asked for: what differs names its commits itself."""
+PLANS: Final = {"nodes-availability": "nodes.availability", "earliest": "earliest", "capacity": "capacity"}
+"""Routes that the filters of a search select the nodes of, by their rels."""
 
 
 class Links:
@@ -56,7 +55,8 @@ class Links:
         return [
             *self._links(ids, self="site", parent="root", clusters="clusters", flavors="flavors"),
             *self._versions("site", version, **ids),
-            *self._present(ids, availability="site.availability", status="site.status"),
+            *self._availability("site", ids),
+            *self._present(ids, status="site.status"),
             *self._plans([("site_id", site.uid)]),
         ]
 
@@ -75,7 +75,7 @@ class Links:
         return [
             *self._links(ids, self="node", parent="cluster"),
             *self._versions("node", version, **ids),
-            *self._present(ids, availability="node.availability"),
+            *self._availability("node", ids),
         ]
 
     def flavor(self, flavor: Flavor, version: str | None) -> LinkList:
@@ -84,7 +84,7 @@ class Links:
         return [
             *self._links(ids, self="flavor", parent="site"),
             *self._versions("flavor", version, **ids),
-            *self._present(ids, availability="flavor.availability"),
+            *self._availability("flavor", ids),
         ]
 
     def availability(self, name: str, parent: str, **ids: str) -> LinkList:
@@ -142,7 +142,10 @@ class Links:
         query = f"?{urlencode(filters)}" if filters else ""
         return [{"rel": rel, "href": self.href(name) + query} for rel, name in PLANS.items()]
 
-    def _present(self, ids: dict[str, str], **names: str) -> LinkList:
+    def _availability(self, name: str, ids: dict[str, str]) -> LinkList:
+        return self._present(ids, availability=f"{name}.availability")
+
+    def _present(self, ids: dict[str, str], /, **names: str) -> LinkList:
         return [] if self._pin else self._links(ids, **names)
 
     def _versions(self, name: str, version: str | None, **ids: str) -> LinkList:

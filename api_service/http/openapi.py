@@ -20,6 +20,7 @@ from apispec import APISpec
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api_service.http.costly import BUSY
 from api_service.http.queries import TravelQuery
 from api_service.http.schemas import ProblemBody
 
@@ -59,7 +60,7 @@ def documented(
         found = {200: _answer(returns)} | {status: _answer(model) for status, model in (bodies or {}).items()}
         wrong = ({400: "A parameter is wrong; `errors` names it."} if query else {}) | dict(errors or {})
         if query and issubclass(query, TravelQuery):
-            wrong |= {404: "No such resource, version or branch.", 503: "Too much is asked for that takes its time."}
+            wrong |= {404: "No such resource, version or branch.", 503: BUSY}
         responses = {str(status): answer for status, answer in found.items()}
         responses |= {str(status): _problem(description) for status, description in wrong.items()}
         summary, _, more = (inspect.getdoc(handler) or "").partition("\n")

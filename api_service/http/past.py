@@ -9,10 +9,10 @@ from aiohttp import web
 
 from api_service.domain.history import History, NoSuchVersionError, Version
 from api_service.domain.inventory import Inventory
-from api_service.http.kept import Kept
 from api_service.http.links import Links
 from api_service.http.problems import BadParametersError, NoSuchMomentError
 from api_service.http.queries import TravelQuery
+from api_service.http.remembered import Remembered
 from api_service.http.representation import Bodies
 from api_service.http.schemas import ParameterProblem
 
@@ -25,17 +25,17 @@ _BYTES_OF_A_BODY: Final = 5
 class Past:
     """The bodies of commits that are not, or need not be, the one that is served; their links lead to that commit."""
 
-    def __init__(self, load: Load, links: Links, kept: Kept) -> None:
+    def __init__(self, load: Load, links: Links, remembered: Remembered) -> None:
         """Loads nothing yet.
 
         Args:
             load: Reads a commit of a history; called in a thread.
             links: Of the present.
-            kept: Where commits, and what is made of them, are made and kept.
+            remembered: Where commits, and what is made of them, are made and kept.
         """
         self._load = load
         self._links = links
-        self.kept = kept
+        self.remembered = remembered
         self._present: Inventory | None = None
 
     async def at(self, version: Version, present: Inventory) -> Bodies:
@@ -47,10 +47,10 @@ class Past:
         """
         if present is not self._present:
             # Another inventory may have another past, and whatever it shares with this one is in memory.
-            self.kept.forget()
+            self.remembered.forget()
             self._present = present
         make = partial(self._made, version, present)
-        return await self.kept.get(("commit", version.uid), make, _weight)
+        return await self.remembered.get(("commit", version.uid), make, _weight)
 
     def _made(self, version: Version, present: Inventory) -> Bodies:
         same = version.uid == present.version

@@ -65,10 +65,6 @@ class NoSuchMomentError(BadParametersError):
     """A request for a version that is not there; `errors` names the parameter that asks for it."""
 
 
-class TooBusyError(Exception):
-    """A request that would take its time, while many others do already."""
-
-
 class NotSyncedError(Exception):
     """A site of which nothing is known yet."""
 
@@ -83,6 +79,10 @@ class NotSyncedYetError(Exception):
 
 class NoSlotError(Exception):
     """Nodes that are not free together, as far as it is looked for."""
+
+
+class TooBusyError(Exception):
+    """Costly work for which there is no turn."""
 
 
 STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {

@@ -1,114 +1,15 @@
 """What requests ask; the OpenAPI document is made of these models."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 
-from api_service.domain.history import VERSION_ID
 from api_service.http.examples import SHA
+from api_service.http.values import MAX_VALUES, Duration, Flag, Instant, Sha, Whole, Word, Words
 from shared.availability import AvailabilityState
 
 MAX_PAGE: Final = 5000
-MAX_VALUES: Final = 200
-"""Values of one filter in one request."""
-
-_INSTANT: Final = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)"
-    r"(?:[Zz]|(?P<sign>[-+ ])(?P<offset>(?:[01]\d|2[0-3]):[0-5]\d))?)?",
-    re.ASCII,
-)
-
-
-def instant(text: object) -> datetime:
-    """The moment that a client wrote, in UTC.
-
-    RFC 3339; without an offset, or without a time of day, it is read as UTC, and a `+` that became a space on
-    its way through a form is understood.
-
-    Raises:
-        ValueError: it is anything else, or lies outside the years 1 to 9999.
-    """
-    found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise ValueError("must be an RFC 3339 date and time such as 2026-11-22T08:00:00Z")
-    zone = "+00:00" if found["offset"] is None else f"{found['sign'].replace(' ', '+')}{found['offset']}"
-    # Nine digits of a second are allowed; datetime keeps six.
-    clock = re.sub(r"(\.\d{6})\d+$", r"\1", found["time"] or "00:00")
-    try:
-        return datetime.fromisoformat(f"{found['date']}T{clock}{zone}").astimezone(UTC)
-    except OverflowError:
-        raise ValueError("lies outside the years 1 to 9999") from None
-
-
-_AMOUNT: Final = r"\d{1,6}(?:\.\d{1,6})?"
-_DURATION: Final = rf"P(?:{_AMOUNT}W)?(?:{_AMOUNT}D)?(?:T(?:{_AMOUNT}H)?(?:{_AMOUNT}M)?(?:{_AMOUNT}S)?)?"
-MIN_DURATION: Final = timedelta(minutes=1)
-MAX_DURATION: Final = timedelta(days=366)
-
-
-def _duration(text: object) -> object:
-    """What pydantic reads as a duration; months and years, which have no fixed length, are left out."""
-    if isinstance(text, str) and re.fullmatch(_AMOUNT, text, re.ASCII):
-        return f"PT{text}H"
-    # Without a digit at its end something is missing, such as the time after a T.
-    if isinstance(text, str) and re.fullmatch(_DURATION, text, re.ASCII) and not text.endswith(("P", "T")):
-        return text
-    if isinstance(text, timedelta):
-        return text
-    raise ValueError("must be an ISO 8601 duration in weeks, days, hours and less, such as PT72H, or a number of hours")
-
-
-def _flag(text: object) -> bool:
-    match text:
-        case str() if text.lower() in {"true", "false"}:
-            return text.lower() == "true"
-        case _:
-            raise ValueError("must be true or false")
-
-
-def _word(text: object) -> object:
-    if isinstance(text, str) and re.search(r"[,\x00-\x1f\x7f]", text):
-        raise ValueError("must not hold a comma or a control character")
-    return text
-
-
-def _sha(text: object) -> object:
-    if isinstance(text, str) and not VERSION_ID.fullmatch(text):
-        raise ValueError("must be a commit's sha, or its first 7 digits or more, in lower case")
-    return text
-
-
-def _whole(text: object) -> object:
-    if isinstance(text, str) and not re.fullmatch(r"-?\d+", text, re.ASCII):
-        raise ValueError("must be an integer")
-    return text
-
-
-Instant = Annotated[
-    datetime,
-    BeforeValidator(instant),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
-Duration = Annotated[
-    timedelta,
-    Field(ge=MIN_DURATION, le=MAX_DURATION),
-    BeforeValidator(_duration),
-    WithJsonSchema({"type": "string", "pattern": f"^(?:{_AMOUNT}|{_DURATION})$"}),
-]
-Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
-Word = Annotated[
-    str,
-    Field(min_length=1, max_length=300),
-    BeforeValidator(_word),
-    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 300, "pattern": r"^[^,\x00-\x1f\x7f]+$"}),
-]
-Sha = Annotated[str, BeforeValidator(_sha), WithJsonSchema({"type": "string", "pattern": f"^{VERSION_ID.pattern}$"})]
-Whole = BeforeValidator(_whole)
-"""For integers: of what Python reads as one, only what a client would write."""
-Words = Annotated[list[Word], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})]
 
 
 class Query(BaseModel):
@@ -147,17 +48,13 @@ TRAVEL: Final = frozenset(TravelQuery.model_fields)
 """The names of its parameters."""
 
 
-class PartQuery(Query):
+class PageQuery(Query):
     """Which part of a collection; without it, everything up to 5000 items."""
 
     offset: Annotated[int, Whole] = Field(default=0, ge=0, le=2**53, description="How many items to pass over.")
     limit: Annotated[int, Whole] = Field(
         default=MAX_PAGE, ge=1, le=MAX_PAGE, description="How many items to answer at most."
     )
-
-
-class PageQuery(PartQuery, TravelQuery):
-    """Which part of a collection, and as of which commit."""
 
 
 class NodeFilters(Query):
@@ -185,7 +82,11 @@ class NodeFilters(Query):
     ) = Field(default=None, description="States, repeated or separated by commas; as of now.")
 
 
-class SearchQuery(PageQuery, NodeFilters):
+class CollectionQuery(PageQuery, TravelQuery):
+    """Which part of a collection, and of which commit."""
+
+
+class SearchQuery(CollectionQuery, NodeFilters):
     """Filters of a search."""
 
     start: Instant | None = Field(
@@ -202,7 +103,7 @@ NO_FILTERS: Final = frozenset(SearchQuery.model_fields) - frozenset(NodeFilters.
 """Parameters of a search that do not select nodes by what they are; plans have none of them, or others of that name."""
 
 
-class CalendarQuery(PartQuery, NodeFilters):
+class CalendarQuery(PageQuery, NodeFilters):
     """The nodes of a calendar, and its window; by default all that is to come."""
 
     start: Instant | None = Field(

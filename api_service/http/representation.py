@@ -18,7 +18,7 @@ from api_service.domain.inventory import (
     Site,
 )
 from api_service.http.links import LinkList, Links, with_pages
-from api_service.http.queries import PartQuery
+from api_service.http.queries import PageQuery
 
 OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 DEFAULT_QUEUES: Final = ("admin", "default")
@@ -110,7 +110,7 @@ class Bodies:
         self,
         items: Sequence[bytes],
         links: LinkList,
-        query: PartQuery,
+        query: PageQuery,
         asked: Sequence[tuple[str, str]],
         *,
         total: int,
@@ -137,7 +137,7 @@ class Bodies:
         members: Sequence[R],
         body_of: Callable[[R], bytes],
         links: LinkList,
-        query: PartQuery,
+        query: PageQuery,
         asked: Sequence[tuple[str, str]],
     ) -> bytes:
         """A collection of the inventory; kept when the whole of it is asked for, as clients do.

@@ -317,6 +317,13 @@ async def test_availability_of_the_past_is_refused(service: Service, shas: list[
     assert "present only" in body["detail"]
 
 
+@pytest.mark.parametrize("path", ["/nodes/availability", "/availability/earliest", "/availability/capacity"])
+async def test_there_are_no_plans_for_the_past(service: Service, shas: list[str], path: str) -> None:
+    for query in (f"version={shas[0]}", "timestamp=1770000180", "date=2026-02-03", "branch=main"):
+        body = await service.json(f"{path}?{query}", status=400)
+        assert [each["name"] for each in body["errors"]] == [query.partition("=")[0]]
+
+
 # What history holds, and what it costs
 
 

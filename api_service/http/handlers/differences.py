@@ -7,6 +7,7 @@ from aiohttp import web
 
 from api_service.domain.differences import differences, holds, own_fields
 from api_service.domain.inventory import Node
+from api_service.http.costly import BUSY
 from api_service.http.openapi import documented
 from api_service.http.past import PAST, version_named
 from api_service.http.patches import patch_between
@@ -18,7 +19,7 @@ from api_service.http.schemas import DifferencesBody
 @documented(
     returns=DifferencesBody,
     tag="versions",
-    errors={404: "No such version, or neither has such a resource.", 503: "Too much is asked for that takes its time."},
+    errors={404: "No such version, or neither has such a resource.", 503: BUSY},
 )
 async def get_differences(request: web.Request) -> web.Response:
     """Nodes that came, went or changed from one commit to another: full shas, or at least 7 digits of them.
@@ -32,7 +33,7 @@ async def get_differences(request: web.Request) -> web.Response:
     versions = [version_named(present.inventory.history, *each) for each in asked.items()]
     before, after = [await past.at(each, present.inventory) for each in versions]
     key = ("diff", *(each.uid for each in versions), *sorted(ids.items()))
-    body = await past.kept.get(key, partial(_body, name, ids, before, after), len)
+    body = await past.remembered.get(key, partial(_body, name, ids, before, after), len)
     return answer_at(before, body, *asked.values())
 
 

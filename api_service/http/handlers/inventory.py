@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from api_service.http.openapi import documented
-from api_service.http.queries import PageQuery, TravelQuery
+from api_service.http.queries import CollectionQuery, TravelQuery
 from api_service.http.representation import Bodies
 from api_service.http.requests import answer, asked_of, bodies_at, ids_of, query_as
 from api_service.http.schemas import ClusterBody, FlavorBody, NodeBody, Page, RootBody, SiteBody
@@ -19,10 +19,10 @@ async def get_root(request: web.Request) -> web.Response:
     return answer(query, bodies, bodies.root())
 
 
-@documented(returns=Page[SiteBody], query=PageQuery, tag="inventory")
+@documented(returns=Page[SiteBody], query=CollectionQuery, tag="inventory")
 async def list_sites(request: web.Request) -> web.Response:
     """All sites."""
-    query = query_as(PageQuery, request)
+    query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     return _collection(request, query, bodies, bodies.inventory.sites, bodies.site, name="sites", parent="root")
 
@@ -35,10 +35,10 @@ async def get_site(request: web.Request) -> web.Response:
     return answer(query, bodies, bodies.site(bodies.inventory.site(**ids_of(request))))
 
 
-@documented(returns=Page[ClusterBody], query=PageQuery, tag="inventory")
+@documented(returns=Page[ClusterBody], query=CollectionQuery, tag="inventory")
 async def list_clusters(request: web.Request) -> web.Response:
     """All clusters of a site."""
-    query = query_as(PageQuery, request)
+    query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     site = bodies.inventory.site(**ids_of(request))
     return _collection(request, query, bodies, site.clusters, bodies.cluster, name="clusters", parent="site")
@@ -52,10 +52,10 @@ async def get_cluster(request: web.Request) -> web.Response:
     return answer(query, bodies, bodies.cluster(bodies.inventory.cluster(**ids_of(request))))
 
 
-@documented(returns=Page[NodeBody], query=PageQuery, tag="inventory")
+@documented(returns=Page[NodeBody], query=CollectionQuery, tag="inventory")
 async def list_nodes(request: web.Request) -> web.Response:
     """All nodes of a cluster; without a query all of them, up to 5000."""
-    query = query_as(PageQuery, request)
+    query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     cluster = bodies.inventory.cluster(**ids_of(request))
     return _collection(request, query, bodies, cluster.nodes, bodies.node, name="nodes", parent="cluster")
@@ -69,10 +69,10 @@ async def get_node(request: web.Request) -> web.Response:
     return answer(query, bodies, bodies.node(bodies.inventory.node(**ids_of(request))))
 
 
-@documented(returns=Page[FlavorBody], query=PageQuery, tag="inventory")
+@documented(returns=Page[FlavorBody], query=CollectionQuery, tag="inventory")
 async def list_flavors(request: web.Request) -> web.Response:
     """All flavors of a site."""
-    query = query_as(PageQuery, request)
+    query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     site = bodies.inventory.site(**ids_of(request))
     return _collection(request, query, bodies, site.flavors, bodies.flavor, name="flavors", parent="site")
@@ -88,7 +88,7 @@ async def get_flavor(request: web.Request) -> web.Response:
 
 def _collection[R](
     request: web.Request,
-    query: PageQuery,
+    query: CollectionQuery,
     bodies: Bodies,
     members: Mapping[str, R],
     body_of: Callable[[R], bytes],

@@ -25,10 +25,11 @@ from api_service.http.handlers.search import node_query
 from api_service.http.openapi import documented
 from api_service.http.plans import CalendarItemBody, CapacityBody, EarliestBody
 from api_service.http.problems import BadParametersError, NoSlotError
-from api_service.http.queries import MAX_DURATION, CalendarQuery, CapacityQuery, EarliestQuery, NodeFilters
+from api_service.http.queries import CalendarQuery, CapacityQuery, EarliestQuery, NodeFilters
 from api_service.http.representation import Bodies, bodies_of, dumps, json_response
 from api_service.http.requests import future_window, query_as
 from api_service.http.schemas import Page
+from api_service.http.values import MAX_DURATION
 from shared.availability import Interval
 
 DEFAULT_WINDOW: Final = timedelta(days=30)

@@ -31,8 +31,9 @@ async def search_nodes(request: web.Request) -> web.Response:
     found = search(bodies.inventory.nodes(), known, wanted, now)
     part = slice(query.offset, query.offset + query.limit)
     items = [bodies.found_node(match.node, _availability(match, now)) for match in found[part]]
-    links = bodies.links.search([(name, value) for name, value in request.query.items() if name not in NO_FILTERS])
-    page = bodies.part(items, links, query, asked_of(request), total=len(found))
+    asked = asked_of(request)
+    links = bodies.links.search([(name, value) for name, value in asked if name not in NO_FILTERS])
+    page = bodies.part(items, links, query, asked, total=len(found))
     return answer(query, bodies, dumps(page))
 
 

@@ -10,7 +10,7 @@ from api_service.domain import history
 from api_service.domain.history import Version
 from api_service.domain.inventory import Inventory
 from api_service.http.openapi import documented
-from api_service.http.queries import PageQuery, TravelQuery
+from api_service.http.queries import CollectionQuery, TravelQuery
 from api_service.http.representation import Bodies, dumps
 from api_service.http.requests import answer, asked_of, bodies_at, ids_of, query_as, route_name
 from api_service.http.schemas import AllVersionsBody, Page, VersionBody
@@ -49,19 +49,19 @@ PATHS: Final[Mapping[str, Callable[[Inventory, Ids], str | None]]] = {
 """The path in the repository of each resource that has versions, by the name of its route; ids are checked."""
 
 
-@documented(returns=AllVersionsBody, query=PageQuery, tag="versions")
+@documented(returns=AllVersionsBody, query=CollectionQuery, tag="versions")
 async def list_all_versions(request: web.Request) -> web.Response:
     """Every commit of the repository, newest first."""
-    query = query_as(PageQuery, request)
+    query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     page = _page(request, query, bodies, "root", bodies.inventory.history.all())
     return answer(query, bodies, dumps(page | {"versions": page["items"]}))
 
 
-@documented(returns=Page[VersionBody], query=PageQuery, tag="versions")
+@documented(returns=Page[VersionBody], query=CollectionQuery, tag="versions")
 async def list_versions(request: web.Request) -> web.Response:
     """The commits that changed a resource, newest first; of a collection, site or cluster anything in it."""
-    query = query_as(PageQuery, request)
+    query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     name, ids = route_name(request).removesuffix(".versions"), ids_of(request)
     path = PATHS[name](bodies.inventory, ids)
@@ -82,7 +82,7 @@ async def get_version(request: web.Request) -> web.Response:
 
 
 def _page(
-    request: web.Request, query: PageQuery, bodies: Bodies, name: str, found: tuple[Version, ...]
+    request: web.Request, query: CollectionQuery, bodies: Bodies, name: str, found: tuple[Version, ...]
 ) -> dict[str, object]:
     ids = ids_of(request)
     part = found[query.offset : query.offset + query.limit]

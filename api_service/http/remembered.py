@@ -1,4 +1,4 @@
-"""Work that takes a thread's time, such as reading the past: little of it at once, and its results kept."""
+"""Results of costly work, such as reading the past: made once for all who ask together, and kept."""
 
 import asyncio
 from collections.abc import Callable, Hashable
@@ -9,14 +9,14 @@ from api_service.http.costly import CostlyWork
 MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
 
 
-class Kept:
-    """Makes results in a thread, each once for all who ask for it meanwhile, and keeps those asked for last."""
+class Remembered:
+    """Makes results, each once for all who ask for it meanwhile, and keeps those asked for last."""
 
     def __init__(self, work: CostlyWork, *, most_bytes: int = MAX_KEPT_BYTES) -> None:
         """Makes nothing yet.
 
         Args:
-            work: Gives turns for making.
+            work: Gives each its turn.
             most_bytes: What all that is kept may weigh.
         """
         self._work = work
@@ -38,7 +38,7 @@ class Kept:
             weigh: About how many bytes it takes to keep it.
 
         Raises:
-            TooBusyError: there is no turn for it.
+            TooBusyError: too many others are waiting for their turn already.
         """
         if key in self._kept:
             # Those asked for last are at the end.
