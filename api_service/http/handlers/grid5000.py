@@ -13,7 +13,7 @@ from api_service.http.costly import BUSY, COSTLY
 from api_service.http.openapi import documented
 from api_service.http.plans import Grid5000Body
 from api_service.http.representation import bodies_of, dumps, json_response
-from api_service.http.requests import ids_of
+from api_service.http.requests import ids_of, refuse_travel
 from shared.availability import AvailabilityState
 
 HARD_AND_SOFT: Final[Mapping[AvailabilityState, tuple[str, str]]] = {
@@ -39,6 +39,7 @@ async def get_cluster_status(request: web.Request) -> web.Response:
 
 
 async def _status(request: web.Request, resource: str, uid: str, nodes: Iterable[Node]) -> web.Response:
+    refuse_travel(request)
     now, known = request.app[keys.CLOCK](), request.app[keys.AVAILABILITY].copied()
     links = bodies_of(request).links.availability(f"{resource}.status", resource, **ids_of(request))
 
