@@ -13,6 +13,7 @@ from deploy.local.debian_packages import CannotInstallError, Machine, install
 
 SUITE: Final = "trixie"
 BUNDLE: Final = Path("/etc/ssl/certs/ca-certificates.crt")
+PULL_SECONDS: Final = 600.0
 LABEL: Final = "reference-api.stand-in"
 """Marks what was made here."""
 
@@ -65,8 +66,9 @@ def make_present(engine: Engine, names: Iterable[str]) -> None:
         EngineError: the engine refuses what was made.
     """
     for name in names:
-        if not engine.does("image", "inspect", name) and not engine.does("pull", "--quiet", name):
-            _make(engine, name)
+        if engine.does("image", "inspect", name) or engine.does("pull", "--quiet", name, seconds=PULL_SECONDS):
+            continue
+        _make(engine, name)
 
 
 def _make(engine: Engine, name: str) -> None:

@@ -16,6 +16,10 @@ from deploy.local.debian_packages import CannotInstallError, Machine, install
 DATA: Final = Path(".cache/docker")
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
+LONGEST_SECONDS: Final = 1800.0
+"""A build that fetches everything; what takes longer hangs."""
+
+ANSWER_SECONDS: Final = 30.0
 DEBIANS_CLIENT: Final = Path("/usr/bin/docker")
 
 APART: Final = (
@@ -54,20 +58,27 @@ class Engine:
             told: What it reads.
 
         Raises:
-            EngineError: it failed, with its last words.
+            EngineError: it failed, with its last words, or takes too long.
         """
-        done = subprocess.run(
-            [str(self.client), *arguments], env=self.environment, input=told, capture_output=True, check=False
-        )
+        command = [str(self.client), *arguments]
+        try:
+            done = subprocess.run(
+                command, env=self.environment, input=told, capture_output=True, timeout=LONGEST_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"docker {' '.join(arguments[:2])} took more than {LONGEST_SECONDS:.0f} s") from None
         if done.returncode != 0:
             words = (done.stdout + done.stderr).decode(errors="replace")[-3000:]
             raise EngineError(f"docker {' '.join(arguments[:2])} failed:\n{words}")
         return done.stdout.decode()
 
-    def does(self, *arguments: str) -> bool:
-        """Whether a command succeeds."""
+    def does(self, *arguments: str, seconds: float = ANSWER_SECONDS) -> bool:
+        """Whether a command succeeds within `seconds`."""
         command = [str(self.client), *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, check=False)
+        try:
+            done = subprocess.run(command, env=self.environment, capture_output=True, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired:
+            return False
         return done.returncode == 0
 
 

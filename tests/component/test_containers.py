@@ -103,5 +103,9 @@ def test_an_image_that_is_there_or_comes_from_its_hub_is_not_made(machine: Machi
     base_images.make_present(pulled, ["python:3.13-slim"])
 
 
+def test_an_engine_that_hangs_is_one_that_does_not_answer(machine: Machine) -> None:
+    assert not Engine(machine.has("docker", "exec sleep 60")).does("info", seconds=0.1)
+
+
 def test_there_is_a_stand_in_for_every_image_that_ours_begin_with() -> None:
     assert set(containers.base_images()) == base_images.STAND_INS.keys()
