@@ -1,6 +1,6 @@
 """What these tests measure is printed at their end, to be quoted in docs/operations.md."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
 
@@ -12,26 +12,13 @@ from tests.bounds.load import NODE_IDS
 from tests.e2e import oddities
 from tests.e2e.cloud import SimulatedTestCloud
 from tests.e2e.world import World
+from tests.figures import figure, pytest_terminal_summary
 from tests.rabbitmq import add_vhost
 from tests.repositories import GitRepository
 
-type Figure = Callable[[str, str], None]
+__all__ = ["figure", "pytest_terminal_summary"]
 
-FIGURES = pytest.StashKey[dict[str, str]]()
 NUMBERS = count()
-
-
-@pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Figure:
-    """Notes what was measured, under a name."""
-    return request.config.stash.setdefault(FIGURES, {}).__setitem__
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if figures := config.stash.get(FIGURES, {}):
-        terminalreporter.section("as measured")
-        for name, value in figures.items():
-            terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture

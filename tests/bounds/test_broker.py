@@ -11,9 +11,9 @@ from deploy.local.rabbitmq import RabbitNode
 from shared.messages import Envelope, encode
 from shared.topology import STREAM_ARGUMENTS, Topic
 from shared.transport import Offset, Session
-from tests.bounds.conftest import Figure
 from tests.bounds.load import MEGABYTE, POLLS_A_DAY, polls
 from tests.eventually import running, until
+from tests.figures import Figure
 from tests.rabbitmq import transport
 from tests.replicas import Reader
 

@@ -9,10 +9,10 @@ import pytest
 
 from shared.serving import DEAF_SECONDS, KEEP_ALIVE_SECONDS
 from tests.bounds.clients import FULL_PAGES, HALF_A_BODY, HALF_A_HEAD, WHOLE, clients_of, hung_up_on
-from tests.bounds.conftest import Figure
 from tests.bounds.load import files_of, memory_of
 from tests.e2e.world import Service, World
 from tests.eventually import running, until
+from tests.figures import Figure
 
 pytestmark = pytest.mark.bounds
 

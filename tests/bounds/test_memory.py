@@ -8,10 +8,10 @@ import pytest
 from shared.broker import BrokerTransport
 from shared.messages import Envelope, encode
 from shared.topology import Topic
-from tests.bounds.conftest import Figure
 from tests.bounds.load import MEGABYTE, forget_peak, memory_of, polls
 from tests.e2e.world import World
 from tests.eventually import until_answered
+from tests.figures import Figure
 
 pytestmark = pytest.mark.bounds
 

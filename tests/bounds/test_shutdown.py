@@ -7,10 +7,10 @@ import time
 import pytest
 
 from tests.bounds.clients import FULL_PAGES, HALF_A_BODY, HALF_A_HEAD, WHOLE, Clients, clients_of
-from tests.bounds.conftest import Figure
 from tests.bounds.load import files_of
 from tests.e2e.world import Service, World
 from tests.eventually import until
+from tests.figures import Figure
 
 pytestmark = pytest.mark.bounds
 

@@ -1,7 +1,6 @@
 """A Docker engine, of which `make test-images` and `make test-compose` tell; without one nothing is collected."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,15 +8,14 @@ import pytest
 from deploy.containers.__main__ import VARIABLE
 from deploy.containers.engine import Engine
 from tests.e2e.world import PROJECT
+from tests.figures import figure, pytest_terminal_summary
+
+__all__ = ["figure", "pytest_terminal_summary"]
 
 collect_ignore_glob = [] if os.environ.get(VARIABLE) else ["*"]
 
 TARGETS = ("api", "sync", "demo")
 TAG = "under-test"
-
-type Figure = Callable[[str, str], None]
-
-FIGURES = pytest.StashKey[dict[str, str]]()
 
 
 def image(target: str) -> str:
@@ -35,16 +33,3 @@ def images(docker: Engine) -> None:
     for target in TARGETS:
         # Beside the engine that is started here there is no network but the host's.
         docker.says("build", "--network=host", "--target", target, "--tag", image(target), str(PROJECT))
-
-
-@pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Figure:
-    """Notes what was measured, under a name."""
-    return request.config.stash.setdefault(FIGURES, {}).__setitem__
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if figures := config.stash.get(FIGURES, {}):
-        terminalreporter.section("as measured")
-        for name, value in figures.items():
-            terminalreporter.write_line(f"{name}: {value}")

@@ -15,9 +15,10 @@ from aiohttp import ClientSession
 
 from deploy.containers.engine import Engine
 from deploy.local.rabbitmq import free_ports
-from tests.containers.conftest import TARGETS, Figure, image
+from tests.containers.conftest import TARGETS, image
 from tests.e2e.world import PROJECT
 from tests.eventually import until, until_answered
+from tests.figures import Figure
 from tests.repositories import GitRepository
 
 CONFINED = (
