@@ -17,11 +17,13 @@ from shared.transport import Transport
 from sync_service import keys
 from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
 from sync_service.adapters.poll_tokens import PollTokens
-from sync_service.coordinator import Assignment, Coordinator, FlavorsCoordinator, SiteCoordinator
+from sync_service.coordinator import Assignment, Coordinator
 from sync_service.domain.ports import Outcome, Rhythm, Turn
+from sync_service.flavors_coordinator import FlavorsCoordinator
 from sync_service.metrics import PollMetrics
 from sync_service.probed import SyncProbed
 from sync_service.settings import Settings
+from sync_service.site_coordinator import SiteCoordinator
 
 log = structlog.get_logger()
 

@@ -42,8 +42,11 @@ async def answers(world: World, service: Service, *paths: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("arguments", [("--debug",), ()], ids=["debug", "quiet"])
-@pytest.mark.parametrize("form", [LogFormat.JSON, LogFormat.TEXT])
+@pytest.mark.parametrize(
+    ("form", "arguments"),
+    [(LogFormat.JSON, ()), (LogFormat.JSON, ("--debug",)), (LogFormat.TEXT, ("--debug",))],
+    ids=["json", "json-debug", "text-debug"],
+)
 async def test_no_secret_and_nobodys_name_is_in_any_log_or_answer(
     form: LogFormat, arguments: tuple[str, ...], world: World, rabbitmq: RabbitNode
 ) -> None:

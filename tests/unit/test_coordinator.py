@@ -9,13 +9,7 @@ from structlog.testing import capture_logs
 
 from shared.availability import FlavorSegment, Interval, SiteAvailability, SiteFlavors, Snapshot
 from shared.topology import Subject, Topic
-from sync_service.coordinator import (
-    FLAVOR_WINDOW,
-    NOT_PUBLISHED_INTERVAL,
-    Assignment,
-    FlavorsCoordinator,
-    SiteCoordinator,
-)
+from sync_service.coordinator import NOT_PUBLISHED_INTERVAL, Assignment
 from sync_service.domain.judgement import Allocation, Host
 from sync_service.domain.ports import (
     FlavorCapacity,
@@ -28,6 +22,8 @@ from sync_service.domain.ports import (
     TurnLostError,
     UnpublishableError,
 )
+from sync_service.flavors_coordinator import FLAVOR_WINDOW, FlavorsCoordinator
+from sync_service.site_coordinator import SiteCoordinator
 from tests import snapshots
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -12,9 +12,10 @@ from shared.embedded import EmbeddedTransport
 from shared.messages import encode
 from shared.topology import Topic
 from sync_service.adapters.poll_tokens import PollTokens
-from sync_service.coordinator import Assignment, SiteCoordinator
+from sync_service.coordinator import Assignment
 from sync_service.domain.judgement import Allocation, Host
 from sync_service.domain.ports import PollObserver, PollResult, Rhythm, TroubleKind
+from sync_service.site_coordinator import SiteCoordinator
 from tests.eventually import running
 from tests.snapshots import NOON
 from tests.virtual_time import virtual_time
