@@ -9,18 +9,13 @@ from itertools import accumulate, pairwise
 from typing import Any, Final
 
 from api_service.domain.inventory import Node
-from api_service.domain.node_query import Match, values_at
+from api_service.domain.node_fields import distinct_values, path_of, rank
+from api_service.domain.node_query import Match
 from shared.availability import AvailabilityState, Interval, merged
 
 MAX_GROUPS: Final = 1000
 MAX_SEGMENTS: Final = 10_000
 """Of all groups of one answer together."""
-
-ALIASES: Final[Mapping[str, tuple[str, ...]]] = {"arch": ("architecture", "platform_type"), "gpu": ("gpu", "gpu")}
-"""Names that searches have for fields of a node."""
-
-OWN_FIELDS: Final = frozenset({"site_id", "cluster_id"})
-"""Fields that every node has by where it is, whatever its file says."""
 
 
 class TooManyGroupsError(ValueError):
@@ -65,11 +60,6 @@ type Group = tuple[Any, ...]
 """What its nodes have at each field that was asked for: one value, a list of several, or None."""
 
 
-def has_field(nodes: Iterable[Node], field: str) -> bool:
-    """Whether any of `nodes` has a value, and not only an object, at `field`."""
-    return field in OWN_FIELDS or any(_value(node, field) is not None for node in nodes)
-
-
 def grouped(matches: Iterable[Match], fields: Sequence[str]) -> list[tuple[Group, list[Match]]]:
     """Every match in one group, sorted by their values; without fields one group, even an empty one.
 
@@ -89,7 +79,7 @@ def grouped(matches: Iterable[Match], fields: Sequence[str]) -> list[tuple[Group
         groups.setdefault(json.dumps(values), (values, []))[1].append(match)
         if len(groups) > MAX_GROUPS:
             raise TooManyGroupsError(f"tells more than {MAX_GROUPS} groups apart")
-    return sorted(groups.values(), key=lambda group: [_rank(value) for value in group[0]])
+    return sorted(groups.values(), key=lambda group: [rank(value) for value in group[0]])
 
 
 def capacities(
@@ -156,21 +146,5 @@ def _check(segments: int, most: int) -> None:
 
 
 def _value(node: Node, field: str) -> Any:
-    if field in OWN_FIELDS:
-        return getattr(node, field)
-    path = ALIASES.get(field) or tuple(field.split("."))
-    values = [value for value in values_at(node.document, *path) if not isinstance(value, dict | None)]
-    distinct = sorted({json.dumps(value): value for value in values}.values(), key=_rank)
+    distinct = distinct_values(node, path_of(field))
     return distinct[0] if len(distinct) == 1 else distinct or None
-
-
-def _rank(value: Any) -> tuple[int, float, str]:
-    match value:
-        case None:
-            return 0, 0, ""
-        case bool() | int() | float():
-            return 1, value, ""
-        case str():
-            return 2, 0, value
-        case _:
-            return 3, 0, json.dumps(value)

@@ -1,12 +1,17 @@
-"""Which nodes fit: every filter of a search, compiled once and asked of each node."""
+"""Which nodes fit: an index answers for the hardware, what is known of each node that is left for its bookings."""
 
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Final
 
 from api_service.domain.availability_map import AvailabilityMap, ObservedSite
-from api_service.domain.inventory import Document, Node
+from api_service.domain.inventory import Node
+from api_service.domain.node_conditions import Condition, UnknownFieldsError
+from api_service.domain.node_fields import distinct_values, path_of, rank
+from api_service.domain.node_index import NodeIndex
+from api_service.domain.row_sets import bits, rows_of
 from shared.availability import AvailabilityState, Interval, NodeAvailability
 
 
@@ -25,17 +30,15 @@ def future_part(window: Interval, now: datetime) -> Interval:
     return Interval(max(window.start, now), window.end)
 
 
-def values_at(document: Document, *path: str) -> Iterator[Any]:
-    """Every value at a path; a list on the way means any of its elements, anything else unfit means none."""
-    pending: list[tuple[Any, int]] = [(document, 0)]
-    while pending:
-        value, depth = pending.pop()
-        if isinstance(value, list):
-            pending.extend((element, depth) for element in reversed(value))
-        elif depth == len(path):
-            yield value
-        elif isinstance(value, dict) and path[depth] in value:
-            pending.append((value[path[depth]], depth + 1))
+SITE: Final = ("site_id",)
+CLUSTER: Final = ("cluster_id",)
+NODE_TYPE: Final = ("node_type",)
+ARCH: Final = ("architecture", "platform_type")
+GPU: Final = ("gpu", "gpu")
+INFINIBAND: Final = ("infiniband",)
+RAM: Final = ("main_memory", "ram_size")
+FILTERED: Final = (SITE, CLUSTER, NODE_TYPE, ARCH, GPU, INFINIBAND, RAM)
+"""Fields that filters have names for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +46,12 @@ class NodeQuery:
     """A search. None means that a filter was not given; of several values of one filter any will do.
 
     Attributes:
+        archs: Of `architecture.platform_type`.
         gpu: Of `gpu.gpu`; a node that does not say has none.
         infiniband: Of `infiniband`; likewise.
         min_ram: Bytes of `main_memory.ram_size`, at least; a node that does not say has too little.
+        conditions: Of any field; each is to be fulfilled.
+        words: Each is to be found, whatever its case, in a text of the node or in the name of its site or cluster.
         window: Keeps nodes that could be reserved for all of it.
     """
 
@@ -56,20 +62,44 @@ class NodeQuery:
     gpu: frozenset[bool] | None = None
     infiniband: frozenset[bool] | None = None
     min_ram: int | None = None
+    conditions: tuple[Condition, ...] = ()
+    words: tuple[str, ...] = ()
     states: frozenset[AvailabilityState] | None = None
     window: Interval | None = None
 
-    def fits(self, node: Node) -> bool:
-        """Whether the hardware is what is looked for."""
-        return (
-            (self.site_ids is None or node.site_id in self.site_ids)
-            and (self.cluster_ids is None or node.cluster_id in self.cluster_ids)
-            and _one_of(self.node_types, node.document, "node_type")
-            and _one_of(self.archs, node.document, "architecture", "platform_type")
-            and _flag(self.gpu, node.document, "gpu", "gpu")
-            and _flag(self.infiniband, node.document, "infiniband")
-            and (self.min_ram is None or _at_least(self.min_ram, node.document, "main_memory", "ram_size"))
-        )
+    def fitting(self, index: NodeIndex) -> int:
+        """The rows whose hardware is what is looked for.
+
+        Raises:
+            UnknownFieldsError: conditions are about fields that no node has.
+            UnfitConditionError: a condition cannot be meant so.
+        """
+        if unknown := [each.name for each in self.conditions if not index.field(each.path).known]:
+            raise UnknownFieldsError(*((name, name) for name in unknown))
+        found = index.everything
+        for rows in self._filtered(index):
+            found &= rows
+        for condition in self.conditions:
+            found &= condition.rows(index)
+        return index.with_words(self.words, found) if self.words else found
+
+    def _filtered(self, index: NodeIndex) -> Iterator[int]:
+        for path, wanted in (
+            (SITE, self.site_ids),
+            (CLUSTER, self.cluster_ids),
+            (NODE_TYPE, self.node_types),
+            (ARCH, self.archs),
+        ):
+            if wanted is not None:
+                texts = index.field(path).texts
+                yield bits(texts[value] for value in wanted if value in texts)
+        for path, flags in ((GPU, self.gpu), (INFINIBAND, self.infiniband)):
+            if flags is not None:
+                true = bits([index.field(path).flags.get(True, 0)])
+                yield bits([true if flag else index.everything & ~true for flag in flags])
+        if self.min_ram is not None:
+            numbers = index.field(RAM).numbers
+            yield bits(rows for number, rows in numbers.items() if number >= self.min_ram)
 
     def allows(self, match: "Match", now: datetime) -> bool:
         """Whether the node's bookings are what is looked for. What is unknown is never free."""
@@ -78,6 +108,10 @@ class NodeQuery:
         if self.window is None:
             return True
         return match.known is not None and match.known.reservable_throughout(self.window)
+
+
+STATE_FIELDS: Final = frozenset({"availability", "availability_until"})
+"""Fields of a match that come of its bookings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +155,48 @@ def match_of(node: Node, availability: AvailabilityMap) -> Match:
     return Match(node, availability.sites.get(node.site_id), availability.node(node.site_id, node.uid))
 
 
-def search(nodes: Iterable[Node], availability: AvailabilityMap, query: NodeQuery, now: datetime) -> list[Match]:
-    """Every node that fits, sorted by uid, then site and cluster: the same order on every replica."""
-    found = (match_of(node, availability) for node in nodes if query.fits(node))
-    allowed = (match for match in found if query.allows(match, now))
-    return sorted(allowed, key=lambda match: (match.node.uid, match.node.site_id, match.node.cluster_id))
+def matching(index: NodeIndex, availability: AvailabilityMap, query: NodeQuery, now: datetime) -> int:
+    """The rows of every node that fits, and whose bookings are what is looked for.
+
+    Raises:
+        UnknownFieldsError: conditions are about fields that no node has.
+        UnfitConditionError: a condition cannot be meant so.
+    """
+    found = query.fitting(index)
+    if query.states is None and query.window is None:
+        return found
+    rows = zip(rows_of(found), index.nodes_in(found), strict=True)
+    return bits([array("I", [row for row, node in rows if query.allows(match_of(node, availability), now)])])
 
 
-def _one_of(wanted: frozenset[str] | None, document: Document, *path: str) -> bool:
-    return wanted is None or any(isinstance(value, str) and value in wanted for value in values_at(document, *path))
+def search(index: NodeIndex, availability: AvailabilityMap, query: NodeQuery, now: datetime) -> list[Match]:
+    """The same as nodes with what is known of them, in the order of the index."""
+    rows = matching(index, availability, query, now)
+    return [match_of(node, availability) for node in index.nodes_in(rows)]
 
 
-def _flag(wanted: frozenset[bool] | None, document: Document, *path: str) -> bool:
-    return wanted is None or any(value is True for value in values_at(document, *path)) in wanted
+def ordered(matches: Iterable[Match], names: Sequence[str], now: datetime) -> list[Match]:
+    """The same, sorted by fields, the first of `names` first; a `-` before one turns it round.
+
+    Numbers come before texts; of several values of a node the first of that order counts. Nodes without any come last,
+    and those that are alike stay as they were.
+    """
+    found = list(matches)
+    for name in reversed(names):
+        down = name.startswith("-")
+        ranked = [(_values(match, name.removeprefix("-"), now), match) for match in found]
+        having = [(ranks[-1 if down else 0], match) for ranks, match in ranked if ranks]
+        having.sort(key=lambda pair: pair[0], reverse=down)
+        found = [match for _, match in having] + [match for ranks, match in ranked if not ranks]
+    return found
 
 
-def _at_least(least: int, document: Document, *path: str) -> bool:
-    return any(
-        isinstance(value, int | float) and not isinstance(value, bool) and value >= least
-        for value in values_at(document, *path)
-    )
+def _values(match: Match, name: str, now: datetime) -> list[tuple[int, float, str]]:
+    match name:
+        case "availability":
+            return [rank(match.state_at(now))]
+        case "availability_until":
+            until = match.until(now)
+            return [(1, until.timestamp(), "")] if until else []
+        case _:
+            return [rank(value) for value in distinct_values(match.node, path_of(name))]

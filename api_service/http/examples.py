@@ -190,6 +190,19 @@ SEARCH_ITEM: Final = example(
     version=SHA,
     links=links(self=NODE_HREF, parent="/sites/tacc/clusters/chameleon", availability=f"{NODE_HREF}/availability"),
 )
+SEARCH: Final = example(
+    total=37,
+    offset=0,
+    items=examples_of(SEARCH_ITEM),
+    facets={"storage_devices.media_type": {"SSD": 37, "Rotational": 4}},
+    version=SHA,
+    links=links(
+        self="/nodes/search?gpu.gpu_count__gte=4&facets=storage_devices.media_type&limit=1",
+        parent="/",
+        earliest="/availability/earliest?gpu.gpu_count__gte=4",
+        next="/nodes/search?gpu.gpu_count__gte=4&facets=storage_devices.media_type&offset=1&limit=1",
+    ),
+)
 HEALTH: Final = example(status="failing", reasons=["the availability log has not been read yet"])
 PROBLEM: Final = example(
     type="about:blank",

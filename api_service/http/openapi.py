@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api_service.http.costly import BUSY
-from api_service.http.queries import TravelQuery
+from api_service.http.queries import MAX_CONDITIONS, MAX_LENGTH, NodeFilters, TravelQuery
 from api_service.http.schemas import ProblemBody
 
 type Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -33,6 +33,25 @@ DESCRIPTION: Final = (
     "Which hardware a testbed has, and when each node is free. Every JSON resource answers the same with `.json` "
     "or a slash appended; every answer links to what is related; errors are RFC 9457 problems."
 )
+CONDITIONS: Final[dict[str, Any]] = {
+    "in": "query",
+    "name": "conditions",
+    "required": False,
+    "style": "form",
+    "explode": True,
+    "schema": {
+        "type": "object",
+        "maxProperties": MAX_CONDITIONS,
+        "additionalProperties": {"type": "string", "maxLength": MAX_LENGTH},
+    },
+    "description": "Any other parameter is a condition of a field of the nodes by dotted path. A list on the way means "
+    "any of its elements, and `count` after a list is how many it has. A repeated one means any of its values. After "
+    "the path may come `__n` (no element equals any of the values), `__ic` (contains, whatever the case), `__isw` "
+    "(starts with), `__gt`, `__gte`, `__lt`, `__lte`, or `__empty` (true or false).",
+    "example": {"processor.model__ic": "EPYC", "gpu.gpu_count__gte": "4", "storage_devices.media_type": "SSD"},
+}
+"""What a search takes beside the parameters that it has names for."""
+
 OPENAPI: Final = web.AppKey("openapi", bytes)
 
 _models: set[type[BaseModel]] = {ProblemBody}
@@ -100,7 +119,8 @@ def _reference(model: type[BaseModel]) -> str:
 
 def _parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     properties = model.model_json_schema(ref_template=REF)["properties"]
-    return [_parameter(name, described) for name, described in properties.items()]
+    named = [_parameter(name, described) for name, described in properties.items()]
+    return [*named, CONDITIONS] if issubclass(model, NodeFilters) else named
 
 
 def _parameter(name: str, described: dict[str, Any]) -> dict[str, Any]:

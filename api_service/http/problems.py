@@ -1,6 +1,7 @@
 """Errors as RFC 9457 tells them: one table from exception to status, one middleware."""
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Self
 
@@ -59,6 +60,30 @@ def _sentence(error: ErrorDetails) -> str:
             return f"value {index + 1}: {message}"
         case _:
             return message
+
+
+def parameter_problem(name: str, detail: str) -> ParameterProblem:
+    """What is wrong with a parameter whose name the client chose."""
+    return ParameterProblem(name=name[:100] or "(empty)", detail=detail)
+
+
+def unknown_parameter(name: str, parameters: Collection[str], fields: Collection[str] = ()) -> ParameterProblem:
+    """A parameter that nobody knows; with the nearest known one, among them the fields that a search asks for."""
+    told = "there is no such parameter" + (", and no node has such a field" if fields else "")
+    nearest = _nearest(name, [*parameters, *fields])
+    hint = f"did you mean {nearest}?" if nearest else f"there are {', '.join(sorted(parameters))}"
+    return parameter_problem(name, f"{told}; {hint}")
+
+
+def did_you_mean(name: str, known: Collection[str], *, more: str = "") -> str:
+    """The nearest known name, if any is near, and `more` after it; as the end of a sentence."""
+    return f"did you mean {nearest}{more}?" if (nearest := _nearest(name, known)) else "none is like it"
+
+
+def _nearest(name: str, known: Collection[str]) -> str | None:
+    # A name that goes on where this one ends is nearer than one of as many letters.
+    longer = [each for each in sorted(known) if name and each.startswith(name)]
+    return next(iter(longer or difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)), None)
 
 
 class NoSuchMomentError(BadParametersError):

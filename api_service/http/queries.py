@@ -10,6 +10,14 @@ from api_service.http.values import MAX_VALUES, Duration, Flag, Instant, Sha, Wh
 from shared.availability import AvailabilityState
 
 MAX_PAGE: Final = 5000
+MAX_FREE_TEXT: Final = 200
+MAX_CONDITIONS: Final = 50
+"""Fields that one request asks for."""
+
+MAX_LENGTH: Final = 300
+"""Of one value of a condition."""
+
+Names = Annotated[list[Word], Field(max_length=20, json_schema_extra={"comma": True})]
 
 
 class Query(BaseModel):
@@ -58,9 +66,9 @@ class PageQuery(Query):
 
 
 class NodeFilters(Query):
-    """Which nodes; a repeated parameter means any of its values. A parameter that nobody knows is refused."""
+    """Which nodes; a repeated parameter means any of its values. Any other parameter is a condition of a field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     site_id: Words | None = Field(default=None, description="Sites, repeated or separated by commas.")
     cluster_id: Words | None = Field(default=None, description="Clusters, likewise.")
@@ -80,6 +88,12 @@ class NodeFilters(Query):
     availability: (
         Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
     ) = Field(default=None, description="States, repeated or separated by commas; as of now.")
+    q: Annotated[str, Field(max_length=MAX_FREE_TEXT)] | None = Field(
+        default=None,
+        description="Words, each of which is in a text of the node or in the name of its site or cluster, "
+        "whatever its case.",
+        examples=["sgx"],
+    )
 
 
 class CollectionQuery(PageQuery, TravelQuery):
@@ -96,6 +110,21 @@ class SearchQuery(CollectionQuery, NodeFilters):
     )
     end: Instant | None = Field(
         default=None, description="End of that window, excluded; needs `start`.", examples=["2030-01-04T08:00:00Z"]
+    )
+    sort: Names | None = Field(
+        default=None,
+        description="Fields by dotted path, each with a `-` before it for descending; nodes without one come last.",
+        examples=[["-main_memory.ram_size"]],
+    )
+    fields: Names | None = Field(
+        default=None,
+        description="What of a node is answered, by dotted path; `uid`, `site_id` and `cluster_id` always are.",
+        examples=[["node_type", "gpu.gpu_model"]],
+    )
+    facets: Names | None = Field(
+        default=None,
+        description="Fields by dotted path: how many of all matches have which value.",
+        examples=[["node_type"]],
     )
 
 

@@ -1,6 +1,7 @@
 """Bodies as bytes: built once per snapshot of the inventory, joined per request."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import orjson
@@ -17,6 +18,9 @@ from api_service.domain.inventory import (
     Node,
     Site,
 )
+from api_service.domain.node_fields import selected
+from api_service.domain.node_index import NodeIndex
+from api_service.domain.node_query import FILTERED
 from api_service.http.links import LinkList, Links, with_pages
 from api_service.http.queries import PageQuery
 
@@ -46,6 +50,11 @@ class Bodies:
     def size(self) -> int:
         """Bytes of all that was made so far."""
         return sum(map(len, self._kept.values()))
+
+    @cached_property
+    def index(self) -> NodeIndex:
+        """The nodes by the values of their fields; to be asked for only where the snapshot stays."""
+        return NodeIndex(self.inventory.nodes())
 
     def root(self) -> bytes:
         """The testbed itself."""
@@ -101,10 +110,30 @@ class Bodies:
             for node in site.nodes():
                 self.node(node)
 
+    def index_filters(self) -> None:
+        """The fields that filters of a search have names for; takes some microseconds a node."""
+        for path in FILTERED:
+            self.index.field(path)
+
     def found_node(self, node: Node, availability: Mapping[str, object]) -> bytes:
         """One node of a search: what it is, where, and `availability` as of now."""
         more = {"site_id": node.site_id, "cluster_id": node.cluster_id, **availability}
         return self.node(node)[:-1] + b"," + dumps(more)[1:]
+
+    def selected_node(self, node: Node, names: Sequence[str], availability: Mapping[str, object]) -> bytes:
+        """Of one node of a search what `names` select: fields of its file by dotted path, or what is told besides.
+
+        Where it is, and its uid, are always told.
+        """
+        paths = [tuple(name.split(".")) for name in names]
+        fields = selected(_without(node.document, NODE_OWN_KEYS), paths)
+        told = {
+            **availability,
+            "version": self.inventory.version,
+            "links": self.links.node(node, self.inventory.version),
+        }
+        where = {"uid": node.uid, "site_id": node.site_id, "cluster_id": node.cluster_id}
+        return dumps(where | fields | {name: told[name] for name in told if name in names})
 
     def part(
         self,
@@ -182,6 +211,7 @@ class Representations:
         """Makes the bodies of what is about to be served; may be called in another thread."""
         bodies = Bodies(inventory, self._links)
         bodies.make_all()
+        bodies.index_filters()
         self._prepared = bodies
 
     @property

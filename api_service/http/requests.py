@@ -1,6 +1,5 @@
 """Query strings and paths as models, and which commit they ask for."""
 
-import difflib
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from api_service.domain.node_query import WindowInThePastError, future_part
 from api_service.http.past import PAST, version_asked
-from api_service.http.problems import BadParametersError
+from api_service.http.problems import BadParametersError, unknown_parameter
 from api_service.http.queries import TRAVEL, TravelQuery
 from api_service.http.representation import Bodies, bodies_of, json_response
 from api_service.http.schemas import ParameterProblem
@@ -45,9 +44,11 @@ def query_as[M: BaseModel](model: type[M], request: web.Request) -> M:
             name is unknown: then with the nearest known one.
     """
     forms = _forms(model)
+    given: dict[str, object] = {}
     if model.model_config.get("extra") == "forbid":
         _refuse_unknown(request, forms)
-    given: dict[str, object] = {}
+    elif model.model_config.get("extra") == "allow":
+        given |= {name: request.query.getall(name) for name in request.query.keys() - forms.keys()}
     for name in request.query.keys() & forms.keys():
         values = request.query.getall(name)
         match forms[name]:
@@ -138,18 +139,8 @@ def future_window(start: tuple[str, datetime], end: tuple[str, datetime], *, now
 
 
 def _refuse_unknown(request: web.Request, known: Mapping[str, str]) -> None:
-    unknown = [name for name in dict.fromkeys(request.query) if name not in known]
-    if unknown:
-        told = [ParameterProblem(name=name[:100] or "(empty)", detail=_hint(name, known)) for name in unknown[:20]]
-        raise BadParametersError(told)
-
-
-def _hint(name: str, known: Mapping[str, str]) -> str:
-    # A name that goes on where this one ends is nearer than one of as many letters.
-    longer = [each for each in sorted(known) if name and each.startswith(name)]
-    nearest = longer or difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
-    hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(sorted(known))}"
-    return f"there is no such parameter; {hint}"
+    if unknown := [name for name in dict.fromkeys(request.query) if name not in known]:
+        raise BadParametersError([unknown_parameter(name, known.keys()) for name in unknown[:20]])
 
 
 @cache

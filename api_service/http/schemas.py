@@ -202,6 +202,16 @@ class SearchItemBody(NodeBody):
     stale: bool
 
 
+class SearchBody(Page[SearchItemBody]):
+    """Nodes that fit, or a part of them; of `fields`, those that were asked for."""
+
+    model_config = examples.SEARCH
+
+    facets: dict[str, dict[str, int]] | None = Field(
+        default=None, description="Where `facets` asks for it: how many of all matches have which value, by field."
+    )
+
+
 class HealthBody(BaseModel):
     """Good, or why not."""
 

@@ -119,7 +119,7 @@ async def test_a_nodes_own_fields_cannot_pass_for_its_state(service: Service) ->
     [
         ("site=uc", "site", "did you mean site_id?"),
         ("gpus=true", "gpus", "did you mean gpu?"),
-        ("zzzzzzz=1", "zzzzzzz", "there are arch, availability, branch, cluster_id, date, end, gpu,"),
+        ("zzzzzzz=1", "zzzzzzz", "there are arch, availability, branch, cluster_id, date, end, facets,"),
         ("gpu=maybe", "gpu", "true or false"),
         ("gpu=", "gpu", "true or false"),
         ("site_id=", "site_id", "at least 1 character"),

@@ -16,7 +16,6 @@ from api_service.domain.capacity import (
     TooManySegmentsError,
     capacities,
     grouped,
-    has_field,
 )
 from api_service.domain.inventory import Node
 from api_service.domain.node_query import Match
@@ -148,7 +147,6 @@ def test_nodes_are_grouped_by_where_they_are_whatever_their_files_say() -> None:
 )
 def test_a_group_is_named_by_the_value_of_its_nodes(field: str, fields: dict[str, Any], value: Any) -> None:
     assert groups(match(**fields), by=field) == [(value, 1)]
-    assert has_field([match().node, match(**fields).node], field) is (value is not None or field == "gpu")
 
 
 def test_values_that_json_tells_apart_are_groups_of_their_own_in_their_order() -> None:

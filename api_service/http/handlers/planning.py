@@ -16,12 +16,13 @@ from api_service.domain.capacity import (
     TooManySegmentsError,
     capacities,
     grouped,
-    has_field,
 )
+from api_service.domain.node_conditions import check_valued
+from api_service.domain.node_fields import path_of
 from api_service.domain.node_query import Match, search
 from api_service.domain.planning import HORIZON, Slot, bookings_in, slots
 from api_service.http.costly import BUSY, COSTLY
-from api_service.http.handlers.search import node_query
+from api_service.http.filters import explained, node_query
 from api_service.http.openapi import documented
 from api_service.http.plans import CalendarItemBody, CapacityBody, EarliestBody
 from api_service.http.problems import BadParametersError, NoSlotError
@@ -56,7 +57,7 @@ async def list_nodes_availability(request: web.Request) -> web.Response:
         ]
         return dumps(bodies.part(items, bodies.links.plan("nodes.availability"), query, asked, total=len(found)))
 
-    return json_response(await request.app[COSTLY].do(answer))
+    return json_response(await request.app[COSTLY].do(explained(type(query), bodies.index, answer)))
 
 
 @documented(
@@ -82,7 +83,7 @@ async def get_earliest_slot(request: web.Request) -> web.Response:
         more = {"alternatives": [_slot(slot, bodies, now) for slot in later], "version": bodies.inventory.version}
         return dumps(_slot(first, bodies, now) | more | {"links": bodies.links.plan("earliest", asked)})
 
-    return json_response(await request.app[COSTLY].do(answer))
+    return json_response(await request.app[COSTLY].do(explained(type(query), bodies.index, answer)))
 
 
 @documented(returns=CapacityBody, query=CapacityQuery, tag="planning", errors={503: BUSY})
@@ -98,9 +99,7 @@ async def get_capacity(request: web.Request) -> web.Response:
     fields = list(dict.fromkeys(query.group_by or ()))
 
     def answer() -> bytes:
-        for field in fields:
-            if not has_field(bodies.inventory.nodes(), field):
-                raise BadParametersError.of("group_by", f"no node has a value at {field}")
+        check_valued(bodies.index, "group_by", {field: path_of(field) for field in fields})
         groups = [
             {
                 "group": dict(zip(fields, group, strict=True)),
@@ -113,7 +112,7 @@ async def get_capacity(request: web.Request) -> web.Response:
         about = {"start": window.start, "end": window.end, "groups": groups, "version": bodies.inventory.version}
         return dumps(about | {"links": bodies.links.plan("capacity", asked)})
 
-    return json_response(await request.app[COSTLY].do(answer))
+    return json_response(await request.app[COSTLY].do(explained(type(query), bodies.index, answer)))
 
 
 def _capacity_window(query: CapacityQuery, now: datetime) -> Interval:
@@ -194,7 +193,7 @@ def _not_too_far(name: str, moment: datetime, now: datetime) -> datetime:
 def _matches(request: web.Request, bodies: Bodies, query: NodeFilters, now: datetime) -> Callable[[], list[Match]]:
     # Taken here, since the map may change while another thread reads it.
     known, wanted = request.app[keys.AVAILABILITY].copied(), node_query(query)
-    return lambda: search(bodies.inventory.nodes(), known, wanted, now)
+    return lambda: search(bodies.index, known, wanted, now)
 
 
 def _calendar_item(match: Match, window: Interval, bodies: Bodies, now: datetime) -> dict[str, object]:

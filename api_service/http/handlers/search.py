@@ -1,77 +1,116 @@
 """Which nodes fit."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from aiohttp import web
 
 from api_service import keys
 from api_service.domain.availability_map import AvailabilityMap
-from api_service.domain.node_query import Match, NodeQuery, search
+from api_service.domain.facets import Facet, facets, sorted_counts
+from api_service.domain.inventory import NODE_OWN_KEYS
+from api_service.domain.node_conditions import check_known, check_valued
+from api_service.domain.node_fields import path_of
+from api_service.domain.node_index import NodeIndex
+from api_service.domain.node_query import STATE_FIELDS, Match, NodeQuery, match_of, matching, ordered
 from api_service.http.costly import COSTLY
+from api_service.http.filters import explained, node_query
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
-from api_service.http.queries import NO_FILTERS, NodeFilters, SearchQuery
-from api_service.http.representation import dumps
+from api_service.http.queries import NO_FILTERS, SearchQuery
+from api_service.http.representation import Bodies, dumps
 from api_service.http.requests import answer, asked_of, bodies_at, future_window, query_as, refuse_with_travel
-from api_service.http.schemas import Page, SearchItemBody
+from api_service.http.schemas import SearchBody
 from shared.availability import Interval
 
 
-@documented(returns=Page[SearchItemBody], query=SearchQuery, tag="search")
+@documented(returns=SearchBody, query=SearchQuery, tag="search")
 async def search_nodes(request: web.Request) -> web.Response:
-    """Nodes of all sites by hardware, state, and a window in which they can be reserved throughout.
+    """Nodes of all sites by any field, by words, by state, and by a window in which they can be reserved throughout.
 
-    A parameter that is not known is refused, so that a misspelt filter never answers everything. Where
-    a commit is asked for, every node is `unknown`, and may be searched by its hardware only.
+    Any parameter that is not listed is a condition of a field by dotted path, such as `processor.model__ic=EPYC`; one
+    of a field that no node has is refused, so that a misspelt filter never answers everything. Where a commit is asked
+    for, every node is `unknown`, and may be searched by its hardware only.
     """
     now, query = request.app[keys.CLOCK](), query_as(SearchQuery, request)
     refuse_with_travel(query, "availability", "start", "end")
     bodies = await bodies_at(request, query)
-    known = AvailabilityMap() if query.given() else request.app[keys.AVAILABILITY]
-    wanted, asked = node_query(query, _window(query.start, query.end, now)), asked_of(request)
+    past, wanted = bool(query.given()), node_query(query, _window(query.start, query.end, now))
+    # The index of a commit of long ago is made for this answer: what is kept of the past has its bounds.
+    index = NodeIndex(bodies.inventory.nodes()) if past else bodies.index
+    costly = past or _takes_long(index, wanted, query)
+    # The map of now may change while another thread reads it.
+    known = AvailabilityMap() if past else request.app[keys.AVAILABILITY]
+    asked = _Search(index, known.copied() if costly else known, wanted, query, now)
+    links = bodies.links.search([(name, value) for name, value in asked_of(request) if name not in NO_FILTERS])
 
     def page() -> bytes:
-        found = search(bodies.inventory.nodes(), known, wanted, now)
-        part = slice(query.offset, query.offset + query.limit)
-        items = [bodies.found_node(match.node, _availability(match, now)) for match in found[part]]
-        links = bodies.links.search([(name, value) for name, value in asked if name not in NO_FILTERS])
-        return dumps(bodies.part(items, links, query, asked, total=len(found)))
+        rows = asked.rows()
+        items = [_item(match, bodies, query.fields, now) for match in asked.part(rows)]
+        found = bodies.part(items, links, query, asked_of(request), total=rows.bit_count())
+        return dumps(found | ({"facets": asked.facets(rows)} if query.facets else {}))
 
-    # History holds twice as many nodes as there are now; the map of now may change while another thread reads it.
-    return answer(query, bodies, await request.app[COSTLY].do(page) if query.given() else page())
-
-
-def node_query(query: NodeFilters, window: Interval | None = None) -> NodeQuery:
-    """The filters as the domain has them: those of a search, which select the nodes of plans too.
-
-    Args:
-        query: What was asked.
-        window: In which a node must be reservable throughout.
-    """
-    return NodeQuery(
-        site_ids=_any(query.site_id),
-        cluster_ids=_any(query.cluster_id),
-        node_types=_any(query.node_type),
-        archs=_any(query.arch),
-        gpu=_any(query.gpu),
-        infiniband=_any(query.infiniband),
-        min_ram=min(query.min_ram) if query.min_ram else None,
-        states=_any(query.availability),
-        window=window,
-    )
+    work = explained(SearchQuery, index, page)
+    return answer(query, bodies, await request.app[COSTLY].do(work) if costly else work())
 
 
-def _availability(match: Match, now: datetime) -> dict[str, object]:
-    return {
+@dataclass(frozen=True, slots=True)
+class _Search:
+    index: NodeIndex
+    known: AvailabilityMap
+    wanted: NodeQuery
+    query: SearchQuery
+    now: datetime
+
+    def rows(self) -> int:
+        """Every match; refuses fields that no node has before it looks for any."""
+        sort = [name.removeprefix("-") for name in self.query.sort or () if name.removeprefix("-") not in STATE_FIELDS]
+        check_valued(self.index, "sort", {name: path_of(name) for name in sort})
+        fields = [name for name in self.query.fields or () if name not in NODE_OWN_KEYS]
+        check_known(self.index, "fields", {name: tuple(name.split(".")) for name in fields})
+        return matching(self.index, self.known, self.wanted, self.now)
+
+    def part(self, rows: int) -> Iterable[Match]:
+        """The matches that are asked for."""
+        found = self._matches(rows)
+        if self.query.sort:
+            found = ordered(found, self.query.sort, self.now)
+        return islice(found, self.query.offset, self.query.offset + self.query.limit)
+
+    def facets(self, rows: int) -> Mapping[str, Facet]:
+        """Of all matches."""
+        names = self.query.facets or ()
+        found = facets(self.index, rows, [name for name in names if name != "availability"])
+        if "availability" in names:
+            states = Counter(match.state_at(self.now) for match in self._matches(rows))
+            found["availability"] = sorted_counts(states.items())
+        return found
+
+    def _matches(self, rows: int) -> Iterable[Match]:
+        return (match_of(node, self.known) for node in self.index.nodes_in(rows))
+
+
+def _takes_long(index: NodeIndex, wanted: NodeQuery, query: SearchQuery) -> bool:
+    """Whether the event loop would stand still for more than some milliseconds."""
+    if index.small:
+        return False
+    every = wanted.words or query.sort or query.fields or query.facets
+    return bool(every) or not all(index.has(condition.path) for condition in wanted.conditions)
+
+
+def _item(match: Match, bodies: Bodies, fields: Sequence[str] | None, now: datetime) -> bytes:
+    told = {
         "availability": match.state_at(now),
         "availability_until": match.until(now),
         "last_updated": match.last_updated,
         "stale": match.stale_at(now),
     }
-
-
-def _any[V](values: list[V] | None) -> frozenset[V] | None:
-    return None if values is None else frozenset(values)
+    if fields is None:
+        return bodies.found_node(match.node, told)
+    return bodies.selected_node(match.node, fields, told)
 
 
 def _window(start: datetime | None, end: datetime | None, now: datetime) -> Interval | None:
