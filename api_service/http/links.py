@@ -91,12 +91,15 @@ class Links:
         """Of the availability of `parent`."""
         return self._links(ids, self=name, parent=parent)
 
-    def version(self, name: str, version: str, **ids: str) -> LinkList:
-        """Of a version of the resource `name`."""
-        return [
+    def version(self, name: str, version: str, before: str | None, **ids: str) -> LinkList:
+        """Of a version of the resource `name`, with what differs from the one before it, where there is one."""
+        found = [
             {"rel": "self", "href": self.href(f"{name}.version", version=version, **ids)},
             {"rel": "parent", "href": self.href(name, **ids)},
         ]
+        if before is not None and f"{name}.diff" in DIFFS:
+            found.append({"rel": "diff", "href": self.href(f"{name}.diff", version=before, other=version, **ids)})
+        return found
 
     def only_node(self, node: Node) -> LinkList:
         """Where a node is, without what belongs to it."""

@@ -55,8 +55,18 @@ async def test_a_version_tells_who_when_and_why_and_never_an_address(service: Se
         "links": [
             {"rel": "self", "href": f"/sites/uc/versions/{sha('2')}"},
             {"rel": "parent", "href": "/sites/uc"},
+            {"rel": "diff", "href": f"/sites/uc/versions/{sha('1')}/diff/{sha('2')}"},
         ],
     }
+
+
+async def test_a_version_leads_to_what_differs_from_the_one_before_it(service: Service) -> None:
+    listed = (await service.json("/sites/uc/clusters/main/versions?limit=1"))["items"][0]
+    alone = await service.json(rels(listed)["self"])
+    assert rels(listed)["diff"] == rels(alone)["diff"]
+    oldest = (await service.json("/versions"))["items"][-1]
+    assert "diff" not in rels(oldest)
+    assert "diff" not in rels(await service.json(rels(oldest)["self"]))
 
 
 async def test_the_version_in_force_is_the_newest_change_at_or_before_the_commit(service: Service) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from email.utils import format_datetime
+from itertools import pairwise
 from typing import Final
 
 from aiohttp import web
@@ -65,8 +66,7 @@ async def list_versions(request: web.Request) -> web.Response:
     bodies = await bodies_at(request, query)
     name, ids = route_name(request).removesuffix(".versions"), ids_of(request)
     path = PATHS[name](bodies.inventory, ids)
-    found = bodies.inventory.history.all() if path is None else bodies.inventory.history.versions(path)
-    return answer(query, bodies, dumps(_page(request, query, bodies, name, found)))
+    return answer(query, bodies, dumps(_page(request, query, bodies, name, _versions(bodies, path))))
 
 
 @documented(returns=VersionBody, query=TravelQuery, tag="versions")
@@ -76,27 +76,38 @@ async def get_version(request: web.Request) -> web.Response:
     bodies = await bodies_at(request, query)
     name, ids = route_name(request).removesuffix(".version"), ids_of(request)
     asked = ids.pop("version")
-    found = bodies.inventory.history.in_force(PATHS[name](bodies.inventory, ids), asked)
+    path = PATHS[name](bodies.inventory, ids)
+    found = bodies.inventory.history.in_force(path, asked)
+    before = _before(_versions(bodies, path)).get(found.uid)
     more = {"body": found.body} if found.body else {}
-    return answer(query, bodies, dumps(_item(bodies, name, ids, found) | more))
+    return answer(query, bodies, dumps(_item(bodies, name, ids, found, before) | more))
+
+
+def _versions(bodies: Bodies, path: str | None) -> tuple[Version, ...]:
+    return bodies.inventory.history.all() if path is None else bodies.inventory.history.versions(path)
+
+
+def _before(versions: tuple[Version, ...]) -> Mapping[str, str]:
+    """The version that each but the oldest follows in the list, by uid."""
+    return {version.uid: older.uid for version, older in pairwise(versions)}
 
 
 def _page(
     request: web.Request, query: CollectionQuery, bodies: Bodies, name: str, found: tuple[Version, ...]
 ) -> dict[str, object]:
     ids = ids_of(request)
-    part = found[query.offset : query.offset + query.limit]
-    items = [dumps(_item(bodies, name, ids, version)) for version in part]
+    part, before = found[query.offset : query.offset + query.limit], _before(found)
+    items = [dumps(_item(bodies, name, ids, version, before.get(version.uid))) for version in part]
     links = bodies.links.versions(name, **ids)
     return bodies.part(items, links, query, asked_of(request), total=len(found))
 
 
-def _item(bodies: Bodies, name: str, ids: Ids, version: Version) -> dict[str, object]:
+def _item(bodies: Bodies, name: str, ids: Ids, version: Version, before: str | None) -> dict[str, object]:
     return {
         "uid": version.uid,
         "message": version.subject,
         "date": format_datetime(version.committed_at, usegmt=True),
         "author": version.author,
         "type": "version",
-        "links": bodies.links.version(name, version.uid, **ids),
+        "links": bodies.links.version(name, version.uid, before, **ids),
     }
