@@ -8,7 +8,7 @@ from itertools import groupby, repeat
 from typing import Final
 
 from api_service.domain.node_query import Match
-from shared.availability import Interval
+from shared.availability import AvailabilityState, Interval
 
 HORIZON: Final = timedelta(days=366)
 """How long after the moment that was asked for a slot may start."""
@@ -22,6 +22,28 @@ def bookings_in(match: Match, window: Interval) -> tuple[Interval, ...]:
 def bookings_from(match: Match, moment: datetime) -> tuple[Interval, ...]:
     """The node's merged reservations that are not over at `moment`."""
     return tuple(block for block in match.reservations if block.end > moment)
+
+
+@dataclass(frozen=True, slots=True)
+class BusyTime:
+    """Time in which a node cannot be reserved, and what it is then: never available."""
+
+    state: AvailabilityState
+    during: Interval
+
+
+def busy_times(match: Match, window: Interval, span: Interval) -> Iterator[BusyTime]:
+    """What keeps the node from being reserved: first that it is not bookable at all, then its bookings.
+
+    Args:
+        match: The node.
+        window: Bookings that share a moment with it are told, whole.
+        span: For how long a node is told that is unknown or in maintenance, which nobody knows the end of.
+    """
+    if not match.bookable:
+        yield BusyTime(match.state_at(span.start), span)
+    for block in bookings_in(match, window):
+        yield BusyTime(AvailabilityState.RESERVED, block)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,15 @@ ENTRIES: Final = ("search", "docs", "openapi", "asyncapi", "status")
 DIFFS: Final = ("root.diff", "site.diff", "cluster.diff", "node.diff")
 TIMELESS: Final = frozenset({*ENTRIES, *DIFFS}) - {"search"}
 """Routes that answer the same whatever commit is asked for: what differs names its commits itself."""
-PLANS: Final = {"nodes-availability": "nodes.availability", "earliest": "earliest", "capacity": "capacity"}
+PLANS: Final = {
+    "nodes-availability": "nodes.availability",
+    "calendar": "calendar",
+    "earliest": "earliest",
+    "capacity": "capacity",
+}
 """Routes that the filters of a search select the nodes of, by their rels."""
+PAGE: Final = frozenset({"offset", "limit"})
+"""Parameters that say which part of a collection."""
 
 
 class Links:
@@ -129,15 +136,22 @@ class Links:
         asked = f"?{urlencode(query)}" if query else ""
         return [{"rel": "self", "href": self.href(name) + asked}, *self._links(parent="root")]
 
+    def nodes_availability(self, asked: Sequence[tuple[str, str]]) -> LinkList:
+        """Of all that the availability of nodes tells, and the calendar of what was asked for, but for its page."""
+        kept = [(key, value) for key, value in asked if key not in PAGE]
+        calendar = self.href("calendar") + (f"?{urlencode(kept)}" if kept else "")
+        return [*self._links(self="nodes.availability", parent="root"), {"rel": "calendar", "href": calendar}]
+
     def planned_node(self, node: Node) -> LinkList:
         """Of a node that a plan names."""
         ids = {"site_id": node.site_id, "cluster_id": node.cluster_id, "node_id": node.uid}
         return self._links(ids, self="node", availability="node.availability")
 
     def node_availability(self, node: Node, *, known: bool) -> LinkList:
-        """Of what a plan tells of a node; of one that is not known there is no availability to lead to."""
+        """Of the availability of a node; where it is not known there is none to lead to, but a calendar."""
         ids = {"site_id": node.site_id, "cluster_id": node.cluster_id, "node_id": node.uid}
-        return self._links(ids, **({"self": "node.availability"} if known else {}), parent="node")
+        own = {"self": "node.availability"} if known else {}
+        return self._links(ids, **own, parent="node", calendar="node.calendar")
 
     def _plans(self, filters: Sequence[tuple[str, str]]) -> LinkList:
         if self._pin:
@@ -173,7 +187,7 @@ def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int
         total: How many items there are.
     """
     bare = links[0]["href"]
-    kept = [(key, value) for key, value in query if key not in {"offset", "limit"}]
+    kept = [(key, value) for key, value in query if key not in PAGE]
 
     def asked(more: Sequence[tuple[str, str]]) -> str:
         # What leads to a commit asks for it already.

@@ -132,8 +132,8 @@ NO_FILTERS: Final = frozenset(SearchQuery.model_fields) - frozenset(NodeFilters.
 """Parameters of a search that do not select nodes by what they are; plans have none of them, or others of that name."""
 
 
-class CalendarQuery(PageQuery, NodeFilters):
-    """The nodes of a calendar, and its window; by default all that is to come."""
+class WindowQuery(Query):
+    """The window of a calendar; by default all that is to come."""
 
     start: Instant | None = Field(
         default=None, description="Bookings that end later are told; by default now.", examples=["2030-01-01T08:00:00Z"]
@@ -143,6 +143,14 @@ class CalendarQuery(PageQuery, NodeFilters):
         description="Bookings that start earlier are told; by default all.",
         examples=["2030-02-01T08:00:00Z"],
     )
+
+
+class SubscriptionQuery(WindowQuery, NodeFilters):
+    """The nodes of a calendar that programs subscribe to, which has no pages, and its window."""
+
+
+class CalendarQuery(PageQuery, SubscriptionQuery):
+    """The nodes of a calendar, and its window."""
 
 
 class EarliestQuery(NodeFilters):

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from api_service.http.handlers import (
     availability,
+    calendars,
     differences,
     grid5000,
     inventory,
@@ -74,6 +75,8 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 """JSON resources: each answers the same with `.json`, or a slash, appended."""
 
 OTHERS: Final[tuple[tuple[str, str, Endpoint], ...]] = (
+    ("node.calendar", NODE + "/availability.ics", calendars.get_node_calendar),
+    ("calendar", "/nodes/availability.ics", calendars.get_calendar),
     ("metrics", "/metrics", operations.get_metrics),
     ("openapi", "/openapi.json", operations.get_openapi),
     ("asyncapi", "/asyncapi.json", operations.get_asyncapi),
@@ -92,7 +95,7 @@ def routes() -> Iterable[web.RouteDef]:
         forms = r"\.json/?|/" if path != "/" else r"\.json/?"
         yield web.get(f"{_last_id(path, '[^/]+?')}{{{FORM}:{forms}}}", handler, name=f"{name}:form")
     for name, path, handler in OTHERS:
-        yield web.get(f"{path}{{{FORM}:/}}", handler, name=f"{name}:form")
+        yield web.get(f"{_last_id(path, '[^/]+?')}{{{FORM}:/}}", handler, name=f"{name}:form")
 
 
 def _last_id(path: str, pattern: str) -> str:

@@ -46,7 +46,11 @@ async def test_a_free_node_is_available_until_its_next_booking(service: Service)
             {"start": "2026-11-22T10:00:00Z", "end": "2026-11-22T11:00:00Z"},
             {"start": "2026-11-22T13:00:00Z", "end": "2026-11-22T14:00:00Z"},
         ],
-        "links": [{"rel": "self", "href": f"{NODE}/availability"}, {"rel": "parent", "href": NODE}],
+        "links": [
+            {"rel": "self", "href": f"{NODE}/availability"},
+            {"rel": "parent", "href": NODE},
+            {"rel": "calendar", "href": f"{NODE}/availability.ics"},
+        ],
     }
 
 

@@ -90,7 +90,10 @@ async def test_a_node_of_a_site_never_synced_is_unknown_in_a_calendar_and_leads_
         "maintenance": None,
         "stale": True,
         "reservations": [],
-        "links": [{"rel": "parent", "href": "/sites/tacc/clusters/other/nodes/e"}],
+        "links": [
+            {"rel": "parent", "href": "/sites/tacc/clusters/other/nodes/e"},
+            {"rel": "calendar", "href": "/sites/tacc/clusters/other/nodes/e/availability.ics"},
+        ],
     }
 
 

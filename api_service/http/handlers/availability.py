@@ -29,8 +29,8 @@ PRESENT_ONLY: Final = "A commit is asked for; `errors` names the parameter."
 async def get_node_availability(request: web.Request) -> web.Response:
     """A node's state and its bookings to come."""
     refuse_travel(request)
-    bodies, ids, now = bodies_of(request), ids_of(request), request.app[keys.CLOCK]()
-    node = bodies.inventory.node(**ids)
+    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
+    node = bodies.inventory.node(**ids_of(request))
     site = _synced(request, node.site_id)
     known = request.app[keys.AVAILABILITY].node(node.site_id, node.uid)
     if known is None:
@@ -49,7 +49,7 @@ async def get_node_availability(request: web.Request) -> web.Response:
                 "reservations": [
                     {"start": block.start, "end": block.end} for block in known.reservations if block.end > now
                 ],
-                "links": bodies.links.availability("node.availability", "node", **ids),
+                "links": bodies.links.node_availability(node, known=True),
             }
         )
     )

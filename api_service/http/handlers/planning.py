@@ -55,7 +55,7 @@ async def list_nodes_availability(request: web.Request) -> web.Response:
             dumps(_calendar_item(match, window, bodies, now))
             for match in found[query.offset : query.offset + query.limit]
         ]
-        return dumps(bodies.part(items, bodies.links.plan("nodes.availability"), query, asked, total=len(found)))
+        return dumps(bodies.part(items, bodies.links.nodes_availability(asked), query, asked, total=len(found)))
 
     return json_response(await request.app[COSTLY].do(explained(type(query), bodies.index, answer)))
 

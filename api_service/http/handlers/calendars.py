@@ -1,0 +1,97 @@
+"""Calendars that programs subscribe to. The filters of a search select their nodes."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from aiohttp import web
+
+from api_service import keys
+from api_service.domain.node_query import Match, match_of, search
+from api_service.domain.planning import HORIZON, busy_times
+from api_service.http import calendars, examples
+from api_service.http.costly import BUSY, COSTLY
+from api_service.http.filters import explained, node_query
+from api_service.http.handlers.planning import ALWAYS
+from api_service.http.openapi import documented
+from api_service.http.problems import BadParametersError
+from api_service.http.queries import SubscriptionQuery, WindowQuery
+from api_service.http.representation import bodies_of
+from api_service.http.requests import future_window, ids_of, query_as, refuse_travel
+from shared.availability import Interval
+
+MAX_NODES: Final = 5000
+MAX_EVENTS: Final = 10_000
+
+
+@documented(
+    returns=calendars.CONTENT_TYPE,
+    query=WindowQuery,
+    tag="planning",
+    errors={503: BUSY},
+    example=examples.ICALENDAR,
+)
+async def get_node_calendar(request: web.Request) -> web.Response:
+    """When a node cannot be reserved, for calendar programs to subscribe to.
+
+    A node of which nothing is known is shown as busy, where its availability is a 404: programs drop a calendar that
+    fails, or go on showing the last one.
+    """
+    refuse_travel(request)
+    now = request.app[keys.CLOCK]()
+    node = bodies_of(request).inventory.node(**ids_of(request))
+    match = match_of(node, request.app[keys.AVAILABILITY])
+    name = f"{node.uid} at {node.site_id}/{node.cluster_id}"
+    return await _calendar(request, query_as(WindowQuery, request), name, lambda: [match], now)
+
+
+@documented(
+    returns=calendars.CONTENT_TYPE,
+    query=SubscriptionQuery,
+    tag="planning",
+    errors={503: BUSY},
+    example=examples.ICALENDAR,
+)
+async def get_calendar(request: web.Request) -> web.Response:
+    """When any of many nodes cannot be reserved, for calendar programs to subscribe to.
+
+    A calendar has no pages: it holds 5000 nodes and 10 000 events at most.
+    """
+    now, query = request.app[keys.CLOCK](), query_as(SubscriptionQuery, request)
+    # Taken here, since the map may change while another thread reads it.
+    known, wanted, index = request.app[keys.AVAILABILITY].copied(), node_query(query), bodies_of(request).index
+    filters = [f"{name}={value}" for name, value in request.query.items() if name not in WindowQuery.model_fields]
+    name = f"Nodes with {', '.join(filters)}" if filters else "All nodes"
+    matches = explained(SubscriptionQuery, index, lambda: search(index, known, wanted, now))
+    return await _calendar(request, query, name, matches, now)
+
+
+async def _calendar(
+    request: web.Request, query: WindowQuery, name: str, matches: Callable[[], Sequence[Match]], now: datetime
+) -> web.Response:
+    window = future_window(("start", query.start or ALWAYS.start), ("end", query.end or ALWAYS.end), now=now)
+    span = _span(query, window, now)
+
+    def answer() -> bytes:
+        found = matches()
+        if len(found) > MAX_NODES:
+            told = f"{len(found)} nodes match, more than {MAX_NODES}: one site, or other filters, will do"
+            raise BadParametersError.of("site_id", told)
+        busy = [(match, tuple(busy_times(match, window, span))) for match in found]
+        if (events := sum(len(times) for _, times in busy)) > MAX_EVENTS:
+            hint = "an earlier end, or fewer nodes, will do"
+            raise BadParametersError.of("end", f"there are {events} events, more than {MAX_EVENTS}: {hint}")
+        return calendars.calendar(name, busy, span, now)
+
+    body = await request.app[COSTLY].do(answer)
+    return web.Response(body=body, content_type=calendars.CONTENT_TYPE, charset="utf-8")
+
+
+def _span(query: WindowQuery, window: Interval, now: datetime) -> Interval:
+    """For how long nodes are told whose state nobody knows the end of: whole days, so that answers stay the same."""
+    last = _midnight(window.start) + min(HORIZON, ALWAYS.end - _midnight(window.start))
+    return Interval(_midnight(now), query.end or last)
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
