@@ -45,6 +45,7 @@ def documented(
     query: type[BaseModel] | None = None,
     errors: Mapping[int, str] | None = None,
     bodies: Mapping[int, type[BaseModel]] | None = None,
+    example: str | None = None,
 ) -> Callable[[Endpoint], Endpoint]:
     """Tells what a handler asks and answers; its docstring is the summary.
 
@@ -54,10 +55,11 @@ def documented(
         query: The model of its query string.
         errors: What can go wrong, by status.
         bodies: Models of other answers that are no problems, by status.
+        example: A good answer that is not JSON.
     """
 
     def wrap(handler: Endpoint) -> Endpoint:
-        found = {200: _answer(returns)} | {status: _answer(model) for status, model in (bodies or {}).items()}
+        found = {200: _answer(returns, example)} | {status: _answer(model) for status, model in (bodies or {}).items()}
         wrong = ({400: "A parameter is wrong; `errors` names it."} if query else {}) | dict(errors or {})
         if query and issubclass(query, TravelQuery):
             wrong |= {404: "No such resource, version or branch.", 503: BUSY}
@@ -77,9 +79,10 @@ def documented(
     return wrap
 
 
-def _answer(returns: type[BaseModel] | str) -> dict[str, Any]:
+def _answer(returns: type[BaseModel] | str, example: str | None = None) -> dict[str, Any]:
     if isinstance(returns, str):
-        return {"description": "OK", "content": {returns: {"schema": {"type": "string"}}}}
+        shown = {} if example is None else {"example": example}
+        return {"description": "OK", "content": {returns: {"schema": {"type": "string"}, **shown}}}
     return {"description": inspect.getdoc(returns), "content": {"application/json": {"schema": _ref(returns)}}}
 
 

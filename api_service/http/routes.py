@@ -8,6 +8,7 @@ from aiohttp import web
 from api_service.http.handlers import (
     availability,
     differences,
+    events,
     grid5000,
     inventory,
     operations,
@@ -74,6 +75,7 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 """JSON resources: each answers the same with `.json`, or a slash, appended."""
 
 OTHERS: Final[tuple[tuple[str, str, Endpoint], ...]] = (
+    ("events", "/events", events.get_events),
     ("metrics", "/metrics", operations.get_metrics),
     ("openapi", "/openapi.json", operations.get_openapi),
     ("asyncapi", "/asyncapi.json", operations.get_asyncapi),

@@ -72,6 +72,7 @@ async def test_the_root_tells_the_commit_and_its_time_and_links_to_all_there_is(
         "nodes-availability": "/nodes/availability",
         "earliest": "/availability/earliest",
         "capacity": "/availability/capacity",
+        "events": "/events",
     }
 
 
@@ -119,7 +120,7 @@ async def test_a_cluster_has_the_default_queues_unless_its_file_says_otherwise(s
             "/sites/uc",
             {
                 *("self", "parent", "clusters", "flavors", "versions", "version"),
-                *("availability", "status", "nodes-availability", "earliest", "capacity"),
+                *("availability", "status", "nodes-availability", "earliest", "capacity", "events"),
             },
         ),
         ("/sites/uc/clusters/main", {"self", "parent", "nodes", "versions", "version", "status"}),
