@@ -13,9 +13,11 @@ from api_service.adapters.availability_feed import AvailabilityFeed
 from api_service.adapters.inventory_watch import InventoryWatch
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.inventory import InventoryStore
+from api_service.domain.live_map import LiveMap
 from api_service.http.costly import COSTLY, CostlyWork
+from api_service.http.event_stream import READERS, Readers
 from api_service.http.links import Links
-from api_service.http.middlewares import cross_origin, observed
+from api_service.http.middlewares import cross_origin, mark, observed
 from api_service.http.openapi import OPENAPI, openapi_document
 from api_service.http.past import PAST, Past
 from api_service.http.problems import OverlongTargets, problem_details
@@ -56,11 +58,18 @@ async def feed(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
+@asynccontextmanager
+async def events(app: web.Application) -> AsyncIterator[None]:
+    """Tells whoever follows the events."""
+    async with supervised(events=app[READERS].run) as app[keys.SUPERVISORS]["events"]:
+        yield
+
+
 def create_app(
     settings: Settings,
     *,
     transport: Transport | None = None,
-    contexts: Sequence[Context] = (inventory, feed),
+    contexts: Sequence[Context] = (inventory, feed, events),
     clock: keys.Clock = utc_now,
 ) -> web.Application:
     """The service.
@@ -73,6 +82,7 @@ def create_app(
     """
     registry = CollectorRegistry()
     app = web.Application(middlewares=[observed(registry), cross_origin(settings.server.cors_origins), problem_details])
+    app.on_response_prepare.append(mark)
     app[keys.SETTINGS] = settings
     app[keys.CLOCK] = clock
     app[keys.INVENTORY] = InventoryStore()
@@ -89,6 +99,7 @@ def create_app(
     )
     # A new commit may bring sites that are to be followed at once.
     app[keys.INVENTORY].listeners.append(app[FEED].refresh)
+    app[READERS] = _readers(app)
     app[PROBED] = ApiProbed(app, registry)
     app.router.register_resource(OverlongTargets())
     app.add_routes(routes())
@@ -99,6 +110,16 @@ def create_app(
     app[PAST] = Past(partial(git_repository.load_at, settings.reference.ref_dir), links, Remembered(app[COSTLY]))
     app.cleanup_ctx.extend(contexts)
     return app
+
+
+def _readers(app: web.Application) -> Readers:
+    """Told of every change; they hear of the service's end while it still waits for their streams."""
+    live = LiveMap(app[keys.INVENTORY], app[keys.AVAILABILITY], app[keys.CLOCK])
+    readers = Readers(live, most=app[keys.SETTINGS].server.max_event_readers)
+    app[keys.INVENTORY].listeners.append(readers.refresh)
+    app[FEED].listeners.append(lambda _: readers.refresh())
+    app.on_shutdown.append(readers.end)
+    return readers
 
 
 def _topics(app: web.Application) -> Collection[Topic]:

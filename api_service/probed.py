@@ -14,6 +14,7 @@ from api_service import keys
 from api_service.adapters.availability_feed import AvailabilityFeed
 from api_service.domain.inventory import InventoryStore
 from api_service.domain.node_query import match_of
+from api_service.http.event_stream import READERS, Readers
 from shared.availability import AvailabilityState
 from shared.probes import Health, truths
 from shared.sessions import SessionState
@@ -70,6 +71,7 @@ class ApiProbed:
                 "messages": {str(fate): count for fate, count in feed.counts.items()},
                 "incidents": {str(incident): count for incident, count in feed.incidents.items()},
             },
+            "events": _events_status(self._app[READERS]),
             "sites": [
                 self._site_status(site_id, now)
                 for site_id in sorted({*configured, *store.current.sites, *known.sites, *known.flavors})
@@ -108,6 +110,15 @@ class ApiProbed:
         }
 
 
+def _events_status(readers: Readers) -> Mapping[str, object]:
+    return {
+        "readers": len(readers),
+        "most_readers": readers.most,
+        "sent": readers.sent,
+        "dropped_readers": readers.dropped,
+    }
+
+
 def _inventory_status(store: InventoryStore) -> Mapping[str, object]:
     current = store.current
     return {
@@ -131,6 +142,7 @@ class _Numbers(Collector):
         yield from self._service()
         yield from self._inventory()
         yield from self._feed()
+        yield from self._events()
         yield from self._sites()
 
     def describe(self) -> Iterable[Metric]:
@@ -176,6 +188,16 @@ class _Numbers(Collector):
         for incident, number in feed.incidents.items():
             incidents.add_metric([incident], number)
         yield incidents
+
+    def _events(self) -> Iterable[Metric]:
+        readers = self._app[READERS]
+        yield GaugeMetricFamily("reference_api_event_readers", "Clients that follow the events.", value=len(readers))
+        sent = CounterMetricFamily("reference_api_events_sent", "Events sent, to each reader one.", labels=["kind"])
+        for kind, count in readers.sent.items():
+            sent.add_metric([kind], count)
+        yield sent
+        dropped = "Clients that took no events."
+        yield CounterMetricFamily("reference_api_event_readers_dropped", dropped, value=readers.dropped)
 
     def _sites(self) -> Iterable[Metric]:
         now, availability = self._app[keys.CLOCK](), self._app[keys.AVAILABILITY]

@@ -75,6 +75,7 @@ class ServerSettings(Section):
         default="", max_length=200, pattern=r"^[A-Za-z0-9/._~-]*$"
     )
     cors_origins: tuple[Origin, ...] = Field(default=("*",), max_length=100)
+    max_event_readers: Annotated[int, BeforeValidator(_number)] = Field(default=10_000, ge=0, le=1_000_000)
 
 
 class ReferenceSettings(Section):

@@ -182,7 +182,7 @@ SITE_AVAILABILITY: Final = example(
     synced_node_count=312,
     stale=False,
     counts={"unknown": 2, "maintenance": 29, "reserved": 123, "available": 159},
-    links=links(self="/sites/tacc/availability", parent="/sites/tacc"),
+    links=links(self="/sites/tacc/availability", parent="/sites/tacc", events="/events?site_id=tacc"),
 )
 FLAVOR_AVAILABILITY: Final = example(
     flavor_id="m1.large",
@@ -229,3 +229,21 @@ PROBLEM: Final = example(
     detail="gpus: there is no such parameter; did you mean gpu?",
     errors=[{"name": "gpus", "detail": "there is no such parameter; did you mean gpu?"}],
 )
+EVENTS: Final = f"""\
+retry: 3000
+
+event: inventory
+data: {{"version":"{SHA}","sites":["kvm","tacc","uc"]}}
+id: {SHA};
+
+event: availability
+data: {{"site_id":"tacc","generation":1795499622686,"last_updated":"2026-11-24T05:53:42.686000Z","stale":false,\
+"nodes":[\
+{{"node_id":"{NODE_ID}","cluster_id":"chameleon","availability":"reserved",\
+"availability_until":"2026-11-25T08:00:00Z","maintenance":false,\
+"reservations":[{{"start":"2026-11-24T05:00:00Z","end":"2026-11-25T08:00:00Z"}}]}}]}}
+id: {SHA};tacc=1795499622686.1795499640000.231edadffd9b
+
+: ping
+
+"""

@@ -25,6 +25,8 @@ PLANS: Final = {
 """Routes that the filters of a search select the nodes of, by their rels."""
 PAGE: Final = frozenset({"offset", "limit"})
 """Parameters that say which part of a collection."""
+FOLLOWED: Final = frozenset({"node.availability", "site.availability"})
+"""Routes whose answers change as events tell."""
 
 
 class Links:
@@ -54,6 +56,7 @@ class Links:
             *self._versions("root", version),
             *self._links(**{name: name for name in ENTRIES}),
             *self._plans(()),
+            *self._events(),
         ]
 
     def site(self, site: Site, version: str | None) -> LinkList:
@@ -65,6 +68,7 @@ class Links:
             *self._availability("site", ids),
             *self._present(ids, status="site.status"),
             *self._plans([("site_id", site.uid)]),
+            *self._events(site_id=site.uid),
         ]
 
     def cluster(self, cluster: Cluster, version: str | None) -> LinkList:
@@ -96,7 +100,10 @@ class Links:
 
     def availability(self, name: str, parent: str, **ids: str) -> LinkList:
         """Of the availability of `parent`."""
-        return self._links(ids, self=name, parent=parent)
+        found = self._links(ids, self=name, parent=parent)
+        if name in FOLLOWED:
+            found += self._events(**{key: uid for key, uid in ids.items() if key != "cluster_id"})
+        return found
 
     def version(self, name: str, version: str, before: str | None, **ids: str) -> LinkList:
         """Of a version of the resource `name`, with what differs from the one before it, where there is one."""
@@ -158,6 +165,10 @@ class Links:
             return []
         query = f"?{urlencode(filters)}" if filters else ""
         return [{"rel": rel, "href": self.href(name) + query} for rel, name in PLANS.items()]
+
+    def _events(self, **filters: str) -> LinkList:
+        query = f"?{urlencode(filters)}" if filters else ""
+        return [] if self._pin else [{"rel": "events", "href": self.href("events") + query}]
 
     def _availability(self, name: str, ids: dict[str, str]) -> LinkList:
         return self._present(ids, availability=f"{name}.availability")

@@ -3,7 +3,8 @@
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -19,7 +20,18 @@ REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 PREFLIGHT_SECONDS: Final = 86_400
+type Marks = list[Callable[[web.StreamResponse], None]]
+
+MARKS: Final[web.RequestKey[Marks]] = web.RequestKey("marks")
+"""What puts headers on the answer to a request."""
+
 READABLE_HEADERS: Final = "ETag, Link, Retry-After, X-Request-ID"
+
+
+async def mark(request: web.Request, response: web.StreamResponse) -> None:
+    """Puts them there as the answer begins: a stream does so long before its handler returns it."""
+    for put in request.get(MARKS, ()):
+        put(response)
 
 
 def observed(registry: CollectorRegistry) -> Middleware:
@@ -32,10 +44,15 @@ def observed(registry: CollectorRegistry) -> Middleware:
         began = time.perf_counter()
         sent = request.headers.get("X-Request-ID", "")
         request_id = sent if REQUEST_ID.fullmatch(sent) else uuid.uuid4().hex
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = await handler(request)
+
+        def name(response: web.StreamResponse) -> None:
             response.headers["X-Request-ID"] = request_id
             response.headers["X-Content-Type-Options"] = "nosniff"
+
+        marks: Marks = [name]
+        request[MARKS] = marks
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = await handler(request)
             took = time.perf_counter() - began
             resource = request.match_info.route.resource
             # A client that appends `.json` asks for the same.
@@ -43,7 +60,8 @@ def observed(registry: CollectorRegistry) -> Middleware:
             # A client may invent methods without end.
             method = request.method if request.method in KNOWN_METHODS else "other"
             requests.labels(route, method, str(response.status)).inc()
-            seconds.labels(route).observe(took)
+            if not response.prepared:  # a stream takes as long as somebody reads it
+                seconds.labels(route).observe(took)
             log.debug("request", method=method, path=request.path, status=response.status, seconds=round(took, 6))
         return response
 
@@ -65,6 +83,7 @@ def cross_origin(origins: Sequence[str]) -> Middleware:
 
     @web.middleware
     async def share(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[MARKS].append(partial(allow, request))
         refused = request.match_info.http_exception
         if request.method == "OPTIONS" and isinstance(refused, web.HTTPMethodNotAllowed):
             methods = ", ".join(sorted({*refused.allowed_methods, "OPTIONS"}))
@@ -75,7 +94,6 @@ def cross_origin(origins: Sequence[str]) -> Middleware:
                 response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
         else:
             response = await handler(request)
-        allow(request, response)
         return response
 
     return share

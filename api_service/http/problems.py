@@ -106,6 +106,10 @@ class NoSlotError(Exception):
     """Nodes that are not free together, as far as it is looked for."""
 
 
+class NoInventoryError(Exception):
+    """Something asked before any inventory could be loaded."""
+
+
 class TooBusyError(Exception):
     """Costly work for which there is no turn."""
 
@@ -119,6 +123,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     NotListedError: HTTPStatus.NOT_FOUND,
     NoSlotError: HTTPStatus.NOT_FOUND,
     NotSyncedYetError: HTTPStatus.SERVICE_UNAVAILABLE,
+    NoInventoryError: HTTPStatus.SERVICE_UNAVAILABLE,
     InventoryUnreadableError: HTTPStatus.SERVICE_UNAVAILABLE,
     InventoryRefusedError: HTTPStatus.SERVICE_UNAVAILABLE,
     TooBusyError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -195,6 +195,20 @@ class CapacityQuery(NodeFilters):
     )
 
 
+class EventsQuery(Query):
+    """Whose events, and since when. A parameter that nobody knows is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    site_id: Words | None = Field(default=None, description="Sites, repeated or separated by commas; by default all.")
+    node_id: Words | None = Field(default=None, description="Nodes by uid, likewise.")
+    last_event_id: str | None = Field(
+        default=None,
+        description="For clients that cannot send the header `Last-Event-ID`, which goes before it. "
+        "What is not understood counts as nothing seen.",
+    )
+
+
 class FlavorAvailabilityQuery(Query):
     """The window of a flavor's capacity; by default the 30 days from now."""
 

@@ -9,6 +9,7 @@ from api_service.http.handlers import (
     availability,
     calendars,
     differences,
+    events,
     grid5000,
     inventory,
     operations,
@@ -77,6 +78,7 @@ RESOURCES: Final[tuple[tuple[str, str, Endpoint], ...]] = (
 OTHERS: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("node.calendar", NODE + "/availability.ics", calendars.get_node_calendar),
     ("calendar", "/nodes/availability.ics", calendars.get_calendar),
+    ("events", "/events", events.get_events),
     ("metrics", "/metrics", operations.get_metrics),
     ("openapi", "/openapi.json", operations.get_openapi),
     ("asyncapi", "/asyncapi.json", operations.get_asyncapi),

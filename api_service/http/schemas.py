@@ -230,6 +230,7 @@ class StatusBody(BaseModel):
     ready: Literal["yes"] | list[str] = Field(description="Or the reasons why not.")
     inventory: dict[str, Any] = Field(description="The commit that is served, and why a newer one is not.")
     feed: dict[str, Any] = Field(description="The availability log, and what became of its messages.")
+    events: dict[str, Any] = Field(description="Who follows them, and how many were sent.")
     sites: list[dict[str, Any]] = Field(description="What is known of each site, and its age.")
     configured_but_not_in_the_inventory: list[str]
     data_faults: dict[str, Any] = Field(description="What is wrong with files of the inventory.")

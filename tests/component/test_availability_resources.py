@@ -50,6 +50,7 @@ async def test_a_free_node_is_available_until_its_next_booking(service: Service)
             {"rel": "self", "href": f"{NODE}/availability"},
             {"rel": "parent", "href": NODE},
             {"rel": "calendar", "href": f"{NODE}/availability.ics"},
+            {"rel": "events", "href": "/events?site_id=uc&node_id=n"},
         ],
     }
 
@@ -137,7 +138,11 @@ async def test_a_sites_availability_counts_its_nodes_by_state(service: Service) 
         "synced_node_count": 2,
         "stale": False,
         "counts": {"unknown": 1, "maintenance": 0, "reserved": 1, "available": 0},
-        "links": [{"rel": "self", "href": "/sites/uc/availability"}, {"rel": "parent", "href": "/sites/uc"}],
+        "links": [
+            {"rel": "self", "href": "/sites/uc/availability"},
+            {"rel": "parent", "href": "/sites/uc"},
+            {"rel": "events", "href": "/events?site_id=uc"},
+        ],
     }
 
 

@@ -73,6 +73,7 @@ async def test_the_root_tells_the_commit_and_its_time_and_links_to_all_there_is(
         "calendar": "/nodes/availability.ics",
         "earliest": "/availability/earliest",
         "capacity": "/availability/capacity",
+        "events": "/events",
     }
 
 
@@ -120,7 +121,7 @@ async def test_a_cluster_has_the_default_queues_unless_its_file_says_otherwise(s
             "/sites/uc",
             {
                 *("self", "parent", "clusters", "flavors", "versions", "version"),
-                *("availability", "status", "nodes-availability", "calendar", "earliest", "capacity"),
+                *("availability", "status", "nodes-availability", "calendar", "earliest", "capacity", "events"),
             },
         ),
         ("/sites/uc/clusters/main", {"self", "parent", "nodes", "versions", "version", "status"}),

@@ -34,7 +34,7 @@ async def test_the_document_is_valid_openapi_31(document: Any) -> None:
 
 
 async def test_every_json_resource_is_documented_once(document: Any) -> None:
-    assert set(document["paths"]) == {path for _, path, _ in RESOURCES} | {"/metrics"} | CALENDARS
+    assert set(document["paths"]) == {path for _, path, _ in RESOURCES} | {"/events", "/metrics"} | CALENDARS
     for path, operations in document["paths"].items():
         assert set(operations) == {"get"}, path
         operation = operations["get"]

@@ -79,6 +79,7 @@ ROWS = [
             Row(service, "broker.job_queue_type", "classic", ('"quorum"', "quorum")),
             Row(service, "server.root_path", "", ('"/hardware"', "/hardware")),
             Row(service, "server.cors_origins", ("*",), ('["https://a.example"]', ("https://a.example",))),
+            Row(service, "server.max_event_readers", 10_000, ("5", 5)),
             Row(service, "reference.reload_interval_seconds", 10, ("2.5", 2.5)),
             Row(service, "sync.max_concurrent_polls", 32, ("4", 4)),
             Row(service, "log.format", LogFormat.AUTO, ('"json"', LogFormat.JSON)),

@@ -1,0 +1,95 @@
+"""What is told of every site now, and what of each was told lately: the present of the live feed."""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from api_service.domain.availability_map import AvailabilityMap, ObservedSite
+from api_service.domain.inventory import InventoryStore
+from api_service.domain.site_view import EPOCH, MILLISECOND, NEVER, Position, Roster, SiteView
+
+REMEMBERED: Final = 10
+"""Snapshots of each site by which a client that comes back is told what it missed; they share what did not change."""
+
+
+class LiveMap:
+    """A view of each site of the inventory, replaced when a poll, an inventory or time makes it another.
+
+    Single-threaded. Nothing changes but in `advance`.
+
+    Attributes:
+        inventory: What `sites` were seen through.
+    """
+
+    def __init__(self, store: InventoryStore, availability: AvailabilityMap, clock: Callable[[], datetime]) -> None:
+        self._store, self._availability, self._clock = store, availability, clock
+        self.inventory = store.current
+        self._rosters: dict[str, Roster] = {}
+        self._sites: dict[str, SiteView] = {}
+        self._newest: dict[str, ObservedSite] = {}
+        self._history: dict[str, deque[ObservedSite]] = {}
+        self._enrol()
+
+    @property
+    def sites(self) -> Mapping[str, SiteView]:
+        """By site id, sorted."""
+        return MappingProxyType(self._sites)
+
+    def now(self) -> datetime:
+        """In whole milliseconds, as positions tell it."""
+        return EPOCH + (self._clock() - EPOCH) // MILLISECOND * MILLISECOND
+
+    def advance(self) -> datetime:
+        """Brings the views up to date. Says until when they are good if nothing new is learnt."""
+        now = self.now()
+        if self.inventory is not self._store.current:
+            self.inventory = self._store.current
+            self._enrol()
+        for site_id, roster in self._rosters.items():
+            observed, view = self._remembered(site_id), self._sites.get(site_id)
+            as_before = view is not None and view.roster is roster and view.observed is observed
+            if not (as_before and view and view.as_of <= now < view.valid_until):
+                self._sites[site_id] = SiteView(roster, observed, now)
+        return min((view.valid_until for view in self._sites.values()), default=NEVER)
+
+    def recall(self, roster: Roster, position: Position) -> SiteView | None:
+        """The view at `position`, of the nodes of `roster`; None if it is not remembered, or was of other nodes."""
+        for observed in (None, *self._history.get(roster.site_id, ())):
+            view = SiteView(roster, observed, position.as_of)
+            if view.generation == position.generation and view.position == position:
+                return view
+        return None
+
+    def _enrol(self) -> None:
+        rosters = (Roster.of(site) for site in self.inventory.sites.values())
+        # One that is what it was stays the same object, so that its view does.
+        self._rosters = {
+            each.site_id: known if (known := self._rosters.get(each.site_id)) == each else each for each in rosters
+        }
+        for site_id in self._sites.keys() - self._rosters.keys():
+            self._newest.pop(site_id, None)
+            self._history.pop(site_id, None)
+        self._sites = {site_id: view for site_id in self._rosters if (view := self._sites.get(site_id))}
+
+    def _remembered(self, site_id: str) -> ObservedSite | None:
+        """The newest that is known of the site, sharing what did not change with what was known before."""
+        newest = self._availability.sites.get(site_id)
+        history = self._history.setdefault(site_id, deque(maxlen=REMEMBERED))
+        if newest is None:
+            return None
+        if self._newest.get(site_id) is not newest:
+            self._newest[site_id] = newest
+            history.append(_sharing(newest, history[-1]) if history else newest)
+        return history[-1]
+
+
+def _sharing(observed: ObservedSite, before: ObservedSite) -> ObservedSite:
+    known = before.snapshot.nodes
+    nodes = {
+        node_id: same if (same := known.get(node_id)) == node else node
+        for node_id, node in observed.snapshot.nodes.items()
+    }
+    return replace(observed, snapshot=replace(observed.snapshot, nodes=nodes))

@@ -1,0 +1,165 @@
+"""What is told of a site at one moment, and what differs between two: facts of a poll, seen through an inventory."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Final
+
+from api_service.domain.availability_map import ObservedSite
+from api_service.domain.inventory import Site
+from shared.availability import AvailabilityState, Interval, NodeAvailability
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Which nodes a site has in the inventory, or which of them somebody asks for: a cluster id and a uid each."""
+
+    site_id: str
+    nodes: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, site: Site) -> "Roster":
+        """All nodes of a site."""
+        return cls(site.uid, tuple((node.cluster_id, node.uid) for node in site.nodes()))
+
+    def only(self, node_ids: frozenset[str]) -> "Roster":
+        """Those of these uids."""
+        return Roster(self.site_id, tuple(each for each in self.nodes if each[1] in node_ids))
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Equal on every replica, for equal nodes only."""
+        # No id holds a slash or a line feed.
+        return hashlib.blake2b("\n".join(map("/".join, self.nodes)).encode()).digest()
+
+
+@dataclass(frozen=True)
+class Position:
+    """Which view of a site it is, in words that every replica understands.
+
+    Attributes:
+        generation: Of the snapshot; None if nothing is known of the site.
+        as_of: The moment whose states are told, in whole milliseconds.
+        digest: Of the nodes that are told and of the poll: two of one site may bear one generation.
+    """
+
+    generation: int | None
+    as_of: datetime
+    digest: str
+
+    @cached_property
+    def text(self) -> str:
+        """As a token has it."""
+        generation = "-" if self.generation is None else self.generation
+        return f"{generation}.{(self.as_of - EPOCH) // MILLISECOND}.{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node as it is told; `maintenance` is None of one of which nothing is known."""
+
+    cluster_id: str
+    node_id: str
+    availability: AvailabilityState
+    availability_until: datetime | None
+    maintenance: bool | None
+    reservations: tuple[Interval, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SiteView:
+    """A site as it is told at `as_of`; `observed` is None of one that was never synced."""
+
+    roster: Roster
+    observed: ObservedSite | None
+    as_of: datetime
+
+    @property
+    def site_id(self) -> str:
+        """The site's uid in the inventory."""
+        return self.roster.site_id
+
+    @property
+    def generation(self) -> int | None:
+        """Of its snapshot; None of a site never synced."""
+        return self.observed.snapshot.generation if self.observed else None
+
+    @property
+    def last_updated(self) -> datetime | None:
+        """The age of what is known; None of a site never synced."""
+        return self.observed.last_updated if self.observed else None
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is old; of nothing known nothing is current."""
+        return self.observed.stale_at(self.as_of) if self.observed else True
+
+    @cached_property
+    def position(self) -> Position:
+        """Which view this is."""
+        observed_at = self.observed.snapshot.observed_at.isoformat() if self.observed else ""
+        digest = hashlib.blake2b(self.roster.digest + observed_at.encode(), digest_size=6).hexdigest()
+        return Position(self.generation, self.as_of, digest)
+
+    @cached_property
+    def valid_until(self) -> datetime:
+        """From when on time alone may make it another."""
+        if self.observed is None:
+            return NEVER
+        stale_from = self.observed.snapshot.stale_from(self.observed.last_updated)
+        bounds = (bound for known in self.observed.snapshot.nodes.values() for bound in _bounds(known, self.as_of))
+        return min(bounds, default=NEVER) if self.stale else min(stale_from, *bounds, NEVER)
+
+    def only(self, node_ids: frozenset[str]) -> "SiteView":
+        """The same of fewer nodes."""
+        return replace(self, roster=self.roster.only(node_ids))
+
+    def known(self, node_id: str) -> NodeAvailability | None:
+        """The facts of a node; None if there are none."""
+        return self.observed.snapshot.nodes.get(node_id) if self.observed else None
+
+    def node(self, cluster_id: str, node_id: str) -> NodeView:
+        """One node."""
+        known = self.known(node_id)
+        if known is None:
+            return NodeView(cluster_id, node_id, AvailabilityState.UNKNOWN, None, None, ())
+        to_come = tuple(block for block in known.reservations if block.end > self.as_of)
+        state, until = known.state_at(self.as_of), known.until(self.as_of)
+        return NodeView(cluster_id, node_id, state, until, known.maintenance, to_come)
+
+    def nodes(self) -> list[NodeView]:
+        """All of them."""
+        return [self.node(*each) for each in self.roster.nodes]
+
+    def changed_nodes(self, before: "SiteView") -> list[NodeView]:
+        """Those that were told otherwise in `before`, a view of the same nodes."""
+        changed = []
+        for cluster_id, node_id in self.roster.nodes:
+            known = self.known(node_id)
+            # Most nodes are what they were; without bookings time changes nothing about them.
+            if known is before.known(node_id) and not (known and known.reservations):
+                continue
+            if (now := self.node(cluster_id, node_id)) != before.node(cluster_id, node_id):
+                changed.append(now)
+        return changed
+
+    def follows_on(self, before: "SiteView") -> bool:
+        """Whether telling what changed since `before` leads here, and nowhere back."""
+        if before.roster is not self.roster and before.roster.nodes != self.roster.nodes:
+            return False
+        if before.observed is None or before.observed is self.observed:
+            return True
+        return self.generation is not None and self.generation > before.observed.snapshot.generation
+
+
+def _bounds(known: NodeAvailability, moment: datetime) -> Iterator[datetime]:
+    """The first bound of the node's bookings after `moment`, if there is any."""
+    block = next((block for block in known.reservations if block.end > moment), None)
+    if block:
+        yield block.start if block.start > moment else block.end

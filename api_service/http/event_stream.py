@@ -1,0 +1,173 @@
+"""Whoever follows `/events`: their streams, and the one loop that tells all of them when something is another."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final, NoReturn
+
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse
+
+from api_service.domain.follower import Follower
+from api_service.domain.live_map import LiveMap
+from api_service.http.event_frames import EventFrames
+from api_service.http.problems import TooBusyError
+
+HEARTBEAT_SECONDS: Final = 15.0
+SEND_SECONDS: Final = 30.0
+"""How long a client may take nothing of what is sent to it."""
+
+LONGEST_WAIT_SECONDS: Final = 5.0
+"""The loop looks again after so long at the latest: a clock may be set."""
+
+WOKEN_AT_ONCE: Final = 100
+"""Between as many readers, others have their turn."""
+
+RETRY_MILLISECONDS: Final = (1000, 5000)
+"""A client whose stream ends comes again after some time between these, so that not all come at once."""
+
+KINDS: Final = ("inventory", "resync", "availability")
+HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+class EventStream(EventSourceResponse):
+    """One client's stream: takes frames that are made already, and can be woken and ended from outside."""
+
+    def __init__(self, request: web.Request) -> None:
+        super().__init__(ping_interval=HEARTBEAT_SECONDS, send_timeout=SEND_SECONDS, sep="\n")
+        self.headers.update(HEADERS)
+        self.changed = asyncio.Event()
+        self._request = request
+
+    async def send_frame(self, frame: bytes) -> None:
+        """As `send`, which makes the lines anew for each client.
+
+        Raises:
+            TimeoutError: the client takes nothing; its connection is closed.
+            ConnectionError: it has gone.
+        """
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await self.write(frame)
+        except TimeoutError:
+            self._abort()
+            raise
+
+    async def until_changed(self) -> None:
+        """Returns when it is woken, or after a heartbeat: then the client may have gone."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await self.changed.wait()
+
+    def end(self) -> None:
+        """Wakes it to end; what a client does not take is not waited for."""
+        self.changed.set()
+        if self._request.transport is not None and self._request.transport.get_write_buffer_size():
+            self._abort()
+
+    def _abort(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+
+class Readers:
+    """All streams.
+
+    Attributes:
+        dropped: Clients that took nothing for `SEND_SECONDS`.
+    """
+
+    def __init__(self, live: LiveMap, *, most: int) -> None:
+        """Reads nothing yet.
+
+        Args:
+            live: What is told.
+            most: How many may follow at once.
+        """
+        self.live, self.most = live, most
+        self.dropped = 0
+        self._sent: Counter[str] = Counter()
+        self._frames = EventFrames()
+        self._open: set[EventStream] = set()
+        self._changed = asyncio.Event()
+        self._told: tuple[object, ...] = ()
+        self._ending = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @property
+    def sent(self) -> Mapping[str, int]:
+        """Events sent, by kind, since the start of the process."""
+        return {kind: self._sent[kind] for kind in KINDS}
+
+    def refresh(self) -> None:
+        """There is something new to tell."""
+        self._changed.set()
+
+    async def run(self) -> NoReturn:
+        """Tells every change as it comes, and as time brings it."""
+        while True:
+            seconds = await self.tell()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._changed.wait()
+
+    async def tell(self) -> float:
+        """Brings the map up to date and wakes whoever follows it. Says in how many seconds to look again."""
+        self._changed.clear()
+        good_until = self.live.advance()
+        if (telling := (self.live.inventory.version, *self.live.sites.values())) != self._told:
+            self._told = telling
+            for number, stream in enumerate(tuple(self._open), start=1):
+                stream.changed.set()
+                if number % WOKEN_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        return min(LONGEST_WAIT_SECONDS, max(0.001, (good_until - self.live.now()).total_seconds()))
+
+    async def follow(self, request: web.Request, follower: Follower) -> web.StreamResponse:
+        """Answers with a stream, which ends with the client or the service.
+
+        Raises:
+            TooBusyError: so many follow already as may.
+        """
+        if len(self._open) >= self.most:
+            raise TooBusyError(f"{self.most} clients follow the events already; try again in a few seconds")
+        if request.transport is None:  # it has gone already
+            return web.Response()
+        stream = EventStream(request)
+        self._open.add(stream)
+        try:
+            await stream.prepare(request)
+            async with stream:
+                await self._send(stream, follower)
+        except TimeoutError:
+            self.dropped += 1
+        except ConnectionError:
+            pass  # clients go without a word
+        finally:
+            self._open.discard(stream)
+        return stream
+
+    async def end(self, _app: web.Application) -> None:
+        """Ends all streams: the service stops."""
+        self._ending = True
+        for stream in self._open:
+            stream.end()
+
+    async def _send(self, stream: EventStream, follower: Follower) -> None:
+        await stream.send_frame(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS))  # noqa: S311 - no secret
+        while stream.is_connected() and not self._ending:
+            stream.changed.clear()
+            for event in follower.events():
+                if frame := self._frames.of(event):
+                    await stream.send_frame(b"%bid: %b\n\n" % (frame, str(follower.token).encode()))
+                    self._sent[event.kind] += 1
+                if self._ending:
+                    return
+            await stream.until_changed()
+
+
+READERS: Final = web.AppKey("readers", Readers)
