@@ -25,8 +25,6 @@ PLANS: Final = {
 """Routes that the filters of a search select the nodes of, by their rels."""
 PAGE: Final = frozenset({"offset", "limit"})
 """Parameters that say which part of a collection."""
-FOLLOWED: Final = frozenset({"node.availability", "site.availability"})
-"""Routes whose answers change as events tell."""
 
 
 class Links:
@@ -101,9 +99,7 @@ class Links:
     def availability(self, name: str, parent: str, **ids: str) -> LinkList:
         """Of the availability of `parent`."""
         found = self._links(ids, self=name, parent=parent)
-        if name in FOLLOWED:
-            found += self._events(**{key: uid for key, uid in ids.items() if key != "cluster_id"})
-        return found
+        return [*found, *self._events(**ids)] if name == "site.availability" else found
 
     def version(self, name: str, version: str, before: str | None, **ids: str) -> LinkList:
         """Of a version of the resource `name`, with what differs from the one before it, where there is one."""
@@ -158,7 +154,8 @@ class Links:
         """Of the availability of a node; where it is not known there is none to lead to, but a calendar."""
         ids = {"site_id": node.site_id, "cluster_id": node.cluster_id, "node_id": node.uid}
         own = {"self": "node.availability"} if known else {}
-        return self._links(ids, **own, parent="node", calendar="node.calendar")
+        found = self._links(ids, **own, parent="node", calendar="node.calendar")
+        return [*found, *self._events(site_id=node.site_id, node_id=node.uid)]
 
     def _plans(self, filters: Sequence[tuple[str, str]]) -> LinkList:
         if self._pin:

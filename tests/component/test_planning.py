@@ -401,8 +401,8 @@ async def test_a_group_with_a_site_whose_data_is_old_is_marked(service: Service)
 @pytest.mark.parametrize(
     ("query", "name", "hint"),
     [
-        ("group_by=gpus", "group_by", "no node has a value at gpus"),
-        ("group_by=main_memory", "group_by", "no node has a value at main_memory"),
+        ("group_by=gpus", "group_by", "no node has a field gpus; did you mean gpu?"),
+        ("group_by=main_memory", "group_by", "main_memory holds fields of its own"),
         ("group_by=node_type,", "group_by", "value 2"),
         ("group_by=a,b,c,d,e,f", "group_by", "5"),
         ("group_by=" + "x" * 301, "group_by", "300"),
