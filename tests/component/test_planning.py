@@ -93,6 +93,7 @@ async def test_a_node_of_a_site_never_synced_is_unknown_in_a_calendar_and_leads_
         "links": [
             {"rel": "parent", "href": "/sites/tacc/clusters/other/nodes/e"},
             {"rel": "calendar", "href": "/sites/tacc/clusters/other/nodes/e/availability.ics"},
+            {"rel": "events", "href": "/events?site_id=tacc&node_id=e"},
         ],
     }
 
