@@ -7,10 +7,12 @@ from typing import Final
 from aiohttp import web
 
 from api_service import keys
+from api_service.http.caching import Answer, Ready
 from api_service.http.openapi import OPENAPI, documented
 from api_service.http.schemas import HealthBody, StatusBody
 from shared import probes
 from shared.asyncapi import rendered
+from shared.availability import utc_now
 
 ASSETS: Final = Path(__file__).parent.parent / "static" / "docs"
 ASSET_TYPES: Final = {
@@ -23,6 +25,8 @@ PAGE_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+BEGUN: Final = utc_now()
+"""Before which no document of this process may have been the same."""
 
 
 @documented(returns=HealthBody, bodies={503: HealthBody}, tag="operations")
@@ -51,19 +55,19 @@ async def get_status(request: web.Request) -> web.Response:
 
 async def get_openapi(request: web.Request) -> web.Response:
     """This contract as OpenAPI 3.1."""
-    return web.Response(body=request.app[OPENAPI], content_type="application/json")
+    return Answer(_lasting(request.app[OPENAPI], "application/json"), modified=BEGUN)
 
 
 async def get_asyncapi(_request: web.Request) -> web.Response:
     """The contract of the availability log, for whoever wants to read that instead, as AsyncAPI 3."""
-    return web.Response(body=_asyncapi(), content_type="application/json")
+    return Answer(_lasting(_asyncapi(), "application/json"), modified=BEGUN)
 
 
 async def get_docs(request: web.Request) -> web.Response:
     """The contract as a page, with all it needs served from here."""
-    root = request.app[keys.SETTINGS].server.root_path
-    page = _asset("index.html").decode().format(assets=f"{root}/docs/assets", openapi=f"{root}/openapi.json")
-    return web.Response(text=page, content_type="text/html", headers={"Content-Security-Policy": PAGE_POLICY})
+    response = Answer(_page(request.app[keys.SETTINGS].server.root_path), modified=BEGUN)
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    return response
 
 
 async def get_docs_asset(request: web.Request) -> web.StreamResponse:
@@ -71,8 +75,18 @@ async def get_docs_asset(request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
     if name not in ASSET_TYPES:
         raise web.HTTPNotFound
-    headers = {"Cache-Control": "public, max-age=86400"}
-    return web.Response(body=_asset(name), content_type=ASSET_TYPES[name], headers=headers)
+    return Answer(_lasting(_asset(name), ASSET_TYPES[name]), modified=BEGUN)
+
+
+@cache
+def _lasting(body: bytes, content_type: str) -> Ready:
+    return Ready(body, content_type, lasting=True)
+
+
+@cache
+def _page(root: str) -> Ready:
+    page = _asset("index.html").decode().format(assets=f"{root}/docs/assets", openapi=f"{root}/openapi.json")
+    return _lasting(page.encode(), "text/html; charset=utf-8")
 
 
 @cache
