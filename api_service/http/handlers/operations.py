@@ -29,25 +29,25 @@ BEGUN: Final = utc_now()
 """Before which no document of this process may have been the same."""
 
 
-@documented(returns=HealthBody, bodies={503: HealthBody}, tag="operations")
+@documented(returns=HealthBody, bodies={503: HealthBody}, tag="operations", stored=False)
 async def get_healthz(request: web.Request) -> web.Response:
     """Whether the process and its loops are alive."""
     return await probes.healthz(request)
 
 
-@documented(returns=HealthBody, bodies={503: HealthBody}, tag="operations")
+@documented(returns=HealthBody, bodies={503: HealthBody}, tag="operations", stored=False)
 async def get_readyz(request: web.Request) -> web.Response:
     """Whether the inventory is loaded and the availability log has been replayed."""
     return await probes.readyz(request)
 
 
-@documented(returns="text/plain", tag="operations")
+@documented(returns="text/plain", tag="operations", stored=False)
 async def get_metrics(request: web.Request) -> web.Response:
     """Numbers for Prometheus."""
     return await probes.metrics(request)
 
 
-@documented(returns=StatusBody, tag="operations")
+@documented(returns=StatusBody, tag="operations", stored=False)
 async def get_status(request: web.Request) -> web.Response:
     """What is served, how old it is, and what is wrong with it."""
     return await probes.status(request)
