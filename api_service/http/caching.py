@@ -174,7 +174,7 @@ def _has_it(request: web.Request, tag: str, unchanged_since: datetime | None) ->
         # In a list that is well formed a tag with both its quotes stands for itself only, weak (`W/`) or not.
         return any(tag in each or each.strip() == "*" for each in tags)
     since = request.if_modified_since if unchanged_since else None
-    return since is not None and unchanged_since is not None and since >= unchanged_since.replace(microsecond=0)
+    return since is not None and unchanged_since is not None and since >= unchanged_since
 
 
 async def _encoded(app: web.Application, ready: Ready, coding: str) -> bytes:

@@ -378,7 +378,7 @@ async def test_whoever_takes_it_as_it_is_does_not_wait_for_a_turn_to_compress(se
         for header, status in (("gzip", 200), ("gzip, identity;q=0", 503)):
             got, _ = await raw(service, "/nodes/search", Accept_Encoding=header)
             assert (got.status, "Content-Encoding" in got.headers) == (status, False)
-            assert got.headers.get("ETag", "").endswith("-gzip") is False
+            assert "gzip" not in got.headers.get("ETag", "")
     finally:
         held.set()
         await asyncio.gather(*turns)
