@@ -14,6 +14,7 @@ from api_service.adapters.inventory_watch import InventoryWatch
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.inventory import InventoryStore
 from api_service.domain.live_map import LiveMap
+from api_service.http.caching import FORMS, MAX_COMPRESSED_BYTES, cacheable
 from api_service.http.costly import COSTLY, CostlyWork
 from api_service.http.event_stream import READERS, Readers
 from api_service.http.links import Links
@@ -81,7 +82,13 @@ def create_app(
         clock: Tells the time, aware UTC.
     """
     registry = CollectorRegistry()
-    app = web.Application(middlewares=[observed(registry), cross_origin(settings.server.cors_origins), problem_details])
+    middlewares = (
+        observed(registry),
+        cross_origin(settings.server.cors_origins),
+        problem_details,
+        cacheable(settings.reference.reload_interval_seconds),
+    )
+    app = web.Application(middlewares=middlewares)
     app.on_response_prepare.append(mark)
     app[keys.SETTINGS] = settings
     app[keys.CLOCK] = clock
@@ -89,6 +96,8 @@ def create_app(
     app[keys.AVAILABILITY] = AvailabilityMap()
     app[keys.SUPERVISORS] = {}
     app[COSTLY] = CostlyWork()
+    # Turns of its own: an answer that is made already does not wait for those that are still to be made.
+    app[FORMS] = Remembered(CostlyWork(), most_bytes=MAX_COMPRESSED_BYTES)
     app[FEED] = AvailabilityFeed(
         transport
         or BrokerTransport(settings.broker.url, name="reference-api", job_queue_type=settings.broker.job_queue_type),

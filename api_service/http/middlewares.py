@@ -75,7 +75,8 @@ def cross_origin(origins: Sequence[str]) -> Middleware:
     def allow(request: web.Request, response: web.StreamResponse) -> None:
         origin = request.headers.get("Origin")
         if not anybody:
-            response.headers.add("Vary", "Origin")
+            others = response.headers.get("Vary")
+            response.headers["Vary"] = f"{others}, Origin" if others else "Origin"
         # Whatever the origin, so that a cache need not keep an answer for each.
         if anybody or origin in origins:
             response.headers["Access-Control-Allow-Origin"] = "*" if anybody else str(origin)

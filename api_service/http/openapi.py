@@ -54,6 +54,14 @@ CONDITIONS: Final[dict[str, Any]] = {
 
 OPENAPI: Final = web.AppKey("openapi", bytes)
 
+HEADERS: Final[Mapping[str, tuple[str, str]]] = {
+    "ETag": ("Of these very bytes; `If-None-Match` with it is answered 304 while nothing changes.", '"0f3a-zstd"'),
+    "Last-Modified": ("When what is told last changed.", "Sun, 22 Nov 2026 08:00:00 GMT"),
+    "Cache-Control": ("How long the answer may be given without asking again.", "public, no-cache"),
+    "Vary": ("There is a form for each coding: zstd, gzip, and as it is.", "Accept-Encoding"),
+}
+"""What every answer that may be stored has, with an example each."""
+
 _models: set[type[BaseModel]] = {ProblemBody}
 
 
@@ -65,6 +73,7 @@ def documented(
     errors: Mapping[int, str] | None = None,
     bodies: Mapping[int, type[BaseModel]] | None = None,
     example: str | None = None,
+    stored: bool = True,
 ) -> Callable[[Endpoint], Endpoint]:
     """Tells what a handler asks and answers; its docstring is the summary.
 
@@ -75,6 +84,7 @@ def documented(
         errors: What can go wrong, by status.
         bodies: Models of other answers that are no problems, by status.
         example: A good answer that is not JSON.
+        stored: Whether a good answer may be stored, so that a client need not get it again.
     """
 
     def wrap(handler: Endpoint) -> Endpoint:
@@ -82,6 +92,9 @@ def documented(
         wrong = ({400: "A parameter is wrong; `errors` names it."} if query else {}) | dict(errors or {})
         if query and issubclass(query, TravelQuery):
             wrong |= {404: "No such resource, version or branch.", 503: BUSY}
+        if stored:
+            found = _with_headers(found)
+            wrong |= {406: "`Accept-Encoding` refuses every coding that there is."}
         responses = {str(status): answer for status, answer in found.items()}
         responses |= {str(status): _problem(description) for status, description in wrong.items()}
         summary, _, more = (inspect.getdoc(handler) or "").partition("\n")
@@ -103,6 +116,16 @@ def _answer(returns: type[BaseModel] | str, example: str | None = None) -> dict[
         content = {"schema": {"type": "string"}, **({} if example is None else {"example": example})}
         return {"description": "OK", "content": {returns: content}}
     return {"description": inspect.getdoc(returns), "content": {"application/json": {"schema": _ref(returns)}}}
+
+
+def _with_headers(found: dict[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    told = {name: {"$ref": f"#/components/headers/{name}"} for name in HEADERS}
+    not_sent_again = {"description": "The client has it already.", "headers": told}
+    return found | {200: found[200] | {"headers": told}, 304: not_sent_again}
+
+
+def _header(description: str, example: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}, "example": example}
 
 
 def _problem(description: str) -> dict[str, Any]:
@@ -173,7 +196,7 @@ def openapi_document(app: web.Application, *, version: str, root_path: str) -> b
         "3.1.0",
         info={"description": DESCRIPTION, "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"}},
         servers=[{"url": root_path or "/"}],
-        components={"schemas": schemas},
+        components={"schemas": schemas, "headers": {name: _header(*about) for name, about in HEADERS.items()}},
     )
     with warnings.catch_warnings():  # its keys of the application are strings
         warnings.simplefilter("ignore", web.NotAppKeyWarning)

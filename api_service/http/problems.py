@@ -149,7 +149,9 @@ def problem(
     body = ProblemBody(
         type=kind, title=status.phrase, status=status, detail=detail, errors=list(errors) if errors else None
     )
-    return web.Response(body=orjson.dumps(body.to_json()), status=status, content_type=CONTENT_TYPE, headers=headers)
+    # The next request may be answered, and nobody should have to wait for that.
+    told = {"Cache-Control": "no-store"} | dict(headers or {})
+    return web.Response(body=orjson.dumps(body.to_json()), status=status, content_type=CONTENT_TYPE, headers=told)
 
 
 class OverlongTargets(MatchedSubAppResource):

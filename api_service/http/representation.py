@@ -1,7 +1,9 @@
 """Bodies as bytes: built once per snapshot of the inventory, joined per request."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -21,11 +23,16 @@ from api_service.domain.inventory import (
 from api_service.domain.node_fields import selected
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.node_query import FILTERED
+from api_service.http.caching import Answer, Keep, Ready
 from api_service.http.links import LinkList, Links, with_pages
 from api_service.http.queries import PageQuery
+from shared.availability import utc_now
 
 OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 DEFAULT_QUEUES: Final = ("admin", "default")
+PARENTS: Final = {"sites": "root", "clusters": "site", "nodes": "cluster", "flavors": "site"}
+"""What each collection belongs to, by the names of their routes."""
+WHOLE: Final = PageQuery()
 
 
 def dumps(value: object) -> bytes:
@@ -33,30 +40,50 @@ def dumps(value: object) -> bytes:
     return orjson.dumps(value, option=OPTIONS)
 
 
-def json_response(body: bytes) -> web.Response:
-    """A good answer with a ready body."""
-    return web.Response(body=body, content_type="application/json")
+def json_response(body: bytes, *, modified: datetime | None = None) -> web.Response:
+    """A good answer that may be another at the next moment.
+
+    Args:
+        body: JSON.
+        modified: When what is known last changed; None for the newest of all that is known.
+    """
+    return Answer(Ready(body), modified=modified)
 
 
 class Bodies:
-    """The JSON of one snapshot, each resource made when it is first asked for and kept."""
+    """The JSON of one snapshot, each resource made when it is first asked for and kept.
 
-    def __init__(self, inventory: Inventory, links: Links) -> None:
+    Attributes:
+        inventory: The snapshot.
+        links: Those of its resources.
+        modified: When it was committed; without git, when this was made.
+    """
+
+    def __init__(self, inventory: Inventory, links: Links, *, lasting: bool = False) -> None:
+        """Makes nothing yet.
+
+        Args:
+            inventory: As above.
+            links: As above.
+            lasting: Whether compressed forms are kept too. Nobody counts what they take in memory.
+        """
         self.inventory = inventory
         self.links = links
-        self._kept: dict[tuple[str, ...], bytes] = {}
+        self.modified = inventory.committed_at or utc_now()
+        self._lasting = lasting
+        self._kept: dict[tuple[str, ...], Ready] = {}
 
     @property
     def size(self) -> int:
         """Bytes of all that was made so far."""
-        return sum(map(len, self._kept.values()))
+        return sum(len(ready.body) for ready in self._kept.values())
 
     @cached_property
     def index(self) -> NodeIndex:
         """The nodes by the values of their fields; to be asked for only where the snapshot stays."""
         return NodeIndex(self.inventory.nodes())
 
-    def root(self) -> bytes:
+    def root(self) -> Ready:
         """The testbed itself."""
 
         def make() -> bytes:
@@ -67,12 +94,12 @@ class Bodies:
 
         return self._keep(("root",), make)
 
-    def site(self, site: Site) -> bytes:
+    def site(self, site: Site) -> Ready:
         """One site."""
         key = ("site", site.uid)
         return self._keep(key, lambda: self._resource(site.document, self.links.site(site, self.inventory.version)))
 
-    def cluster(self, cluster: Cluster) -> bytes:
+    def cluster(self, cluster: Cluster) -> Ready:
         """One cluster."""
 
         def make() -> bytes:
@@ -82,7 +109,7 @@ class Bodies:
 
         return self._keep(("cluster", cluster.site_id, cluster.uid), make)
 
-    def node(self, node: Node) -> bytes:
+    def node(self, node: Node) -> Ready:
         """One node."""
 
         def make() -> bytes:
@@ -91,7 +118,7 @@ class Bodies:
 
         return self._keep(("node", node.site_id, node.cluster_id, node.uid), make)
 
-    def flavor(self, flavor: Flavor) -> bytes:
+    def flavor(self, flavor: Flavor) -> Ready:
         """One flavor."""
         key = ("flavor", flavor.site_id, flavor.uid)
         return self._keep(
@@ -115,10 +142,21 @@ class Bodies:
         for path in FILTERED:
             self.index.field(path)
 
+    def make_collections(self) -> None:
+        """Every collection that is asked for as a whole, and the forms of what is long."""
+        self.collection("sites", self.inventory.sites, self.site)
+        for site in self.inventory.sites.values():
+            self.collection("clusters", site.clusters, self.cluster, site_id=site.uid)
+            self.collection("flavors", site.flavors, self.flavor, site_id=site.uid)
+            for each in site.clusters.values():
+                self.collection("nodes", each.nodes, self.node, site_id=site.uid, cluster_id=each.uid)
+        for ready in self._kept.values():
+            ready.prepare()
+
     def found_node(self, node: Node, availability: Mapping[str, object]) -> bytes:
         """One node of a search: what it is, where, and `availability` as of now."""
         more = {"site_id": node.site_id, "cluster_id": node.cluster_id, **availability}
-        return self.node(node)[:-1] + b"," + dumps(more)[1:]
+        return self.node(node).body[:-1] + b"," + dumps(more)[1:]
 
     def selected_node(self, node: Node, names: Sequence[str], availability: Mapping[str, object]) -> bytes:
         """Of one node of a search what `names` select: fields of its file by dotted path, or what is told besides.
@@ -163,34 +201,40 @@ class Bodies:
 
     def collection[R](
         self,
-        members: Sequence[R],
-        body_of: Callable[[R], bytes],
-        links: LinkList,
-        query: PageQuery,
-        asked: Sequence[tuple[str, str]],
-    ) -> bytes:
+        name: str,
+        members: Mapping[str, R],
+        body_of: Callable[[R], Ready],
+        query: PageQuery = WHOLE,
+        asked: Sequence[tuple[str, str]] = (),
+        **ids: str,
+    ) -> Ready:
         """A collection of the inventory; kept when the whole of it is asked for, as clients do.
 
         Args:
+            name: Of its route.
             members: All of it.
             body_of: Makes the JSON of one.
-            links: Of the whole collection.
             query: Which part is asked for.
             asked: The query string as it was sent.
+            ids: Where it is.
         """
 
         def make() -> bytes:
-            items = [body_of(member) for member in members[query.offset : query.offset + query.limit]]
+            # A folder that is not there has no version to link to.
+            version = self.inventory.version if members else None
+            links = self.links.collection(name, PARENTS[name], version, **ids)
+            part = islice(members.values(), query.offset, query.offset + query.limit)
+            items = [body_of(member).body for member in part]
             return dumps(self.part(items, links, query, asked, total=len(members)))
 
-        return make() if asked else self._keep(("collection", links[0]["href"]), make)
+        return Ready(make(), keep=Keep.WHILE_SERVED) if asked else self._keep((name, *ids.values()), make)
 
     def _resource(self, document: Document, links: LinkList, **more: object) -> bytes:
         return dumps(_without(document, OWN_KEYS) | more | {"version": self.inventory.version, "links": links})
 
-    def _keep(self, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+    def _keep(self, key: tuple[str, ...], make: Callable[[], bytes]) -> Ready:
         if (kept := self._kept.get(key)) is None:
-            kept = self._kept[key] = make()
+            kept = self._kept[key] = Ready(make(), keep=Keep.WHILE_SERVED, lasting=self._lasting)
         return kept
 
 
@@ -204,14 +248,15 @@ class Representations:
     def __init__(self, store: InventoryStore, links: Links) -> None:
         self._store = store
         self._links = links
-        self._bodies = Bodies(store.current, links)
+        self._bodies = Bodies(store.current, links, lasting=True)
         self._prepared = self._bodies
 
     def prepare(self, inventory: Inventory) -> None:
         """Makes the bodies of what is about to be served; may be called in another thread."""
-        bodies = Bodies(inventory, self._links)
+        bodies = Bodies(inventory, self._links, lasting=True)
         bodies.make_all()
         bodies.index_filters()
+        bodies.make_collections()
         self._prepared = bodies
 
     @property
@@ -219,7 +264,7 @@ class Representations:
         """To be asked for once per request: everything in one answer comes from one snapshot."""
         if self._bodies.inventory is not self._store.current:
             prepared = self._prepared.inventory is self._store.current
-            self._bodies = self._prepared if prepared else Bodies(self._store.current, self._links)
+            self._bodies = self._prepared if prepared else Bodies(self._store.current, self._links, lasting=True)
         return self._bodies
 
 

@@ -9,18 +9,16 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from api_service.domain.node_query import WindowInThePastError, future_part
+from api_service.http.caching import Answer, Keep, Ready
 from api_service.http.past import PAST, version_asked
 from api_service.http.problems import BadParametersError, unknown_parameter
 from api_service.http.queries import TRAVEL, TravelQuery
-from api_service.http.representation import Bodies, bodies_of, json_response
+from api_service.http.representation import Bodies, bodies_of
 from api_service.http.schemas import ParameterProblem
 from shared.availability import Interval
 
 FORM: Final = "form"
 """The part of a path that says how to answer, not what."""
-
-FOR_EVER: Final = "public, max-age=31536000, immutable"
-"""How long an answer may be kept that will never be another."""
 
 _WHOLE_SHA_LENGTH: Final = 40
 
@@ -86,17 +84,17 @@ async def bodies_at(request: web.Request, query: TravelQuery) -> Bodies:
     return present if version is None else await request.app[PAST].at(version, present.inventory)
 
 
-def answer(query: TravelQuery, bodies: Bodies, body: bytes) -> web.Response:
-    """A good answer to `query`."""
+def answer(query: TravelQuery, bodies: Bodies, body: Ready | bytes) -> web.Response:
+    """A good answer to `query`; one that is not `Ready` may tell a state, so it is asked for anew each time."""
     return answer_at(bodies, body, *([] if query.version is None else [query.version]))
 
 
-def answer_at(bodies: Bodies, body: bytes, *versions: str) -> web.Response:
+def answer_at(bodies: Bodies, body: Ready | bytes, *versions: str) -> web.Response:
     """A good answer; that to whole shas is good for ever, unless the clone may yet learn of older versions."""
-    response = json_response(body)
-    if versions and all(len(each) == _WHOLE_SHA_LENGTH for each in versions) and not bodies.inventory.shallow:
-        response.headers["Cache-Control"] = FOR_EVER
-    return response
+    whole = versions and all(len(each) == _WHOLE_SHA_LENGTH for each in versions)
+    ready = Ready(body) if isinstance(body, bytes) else body
+    keep = Keep.FOR_EVER if whole and not bodies.inventory.shallow else ready.keep
+    return Answer(ready, keep=keep, modified=None if keep is Keep.ASK else bodies.modified)
 
 
 def refuse_travel(request: web.Request) -> None:

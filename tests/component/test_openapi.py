@@ -55,6 +55,14 @@ async def test_every_model_of_an_answer_has_an_example_that_is_one(document: Any
     assert without == {"AllVersionsBody", "StatusBody", *parts}
 
 
+async def test_only_what_tells_how_the_service_is_cannot_be_had_already(document: Any) -> None:
+    never = {path for path, operations in document["paths"].items() if "304" not in operations["get"]["responses"]}
+    assert never == {"/healthz", "/readyz", "/status", "/metrics"}
+    for path, operations in document["paths"].items():
+        headers = operations["get"]["responses"]["200"].get("headers", {})
+        assert headers.keys() == (set() if path in never else {"ETag", "Last-Modified", "Cache-Control", "Vary"}), path
+
+
 async def test_operations_have_ids_of_their_own(document: Any) -> None:
     ids = [operation["operationId"] for operations in document["paths"].values() for operation in operations.values()]
     assert len(ids) == len(set(ids))

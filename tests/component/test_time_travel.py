@@ -30,6 +30,7 @@ from tests.repositories import (
 NODES = f"/{TACC_NODES}"
 NODE = f"{NODES}/{HASWELL_NODE}"
 FOR_EVER = "public, max-age=31536000, immutable"
+FOR_NOW = "public, max-age=10"
 PATHS = ("/", "/sites", "/sites/tacc", "/sites/tacc/clusters", NODES, NODE, "/sites/tacc/flavors", "/nodes/search")
 
 
@@ -253,14 +254,22 @@ async def test_a_plain_folder_says_that_it_has_no_versions(
 
 
 async def test_only_answers_to_a_whole_sha_may_be_kept_for_ever(service: Service, shas: list[str]) -> None:
-    for path in (*PATHS, "/versions", f"{NODE}/versions", f"{NODE}/versions/{shas[0]}"):
+    own = (f"{NODES}/versions/{shas[0]}", f"/versions/{shas[0]}")
+    for path in (*PATHS, "/versions", f"{NODE}/versions", f"{NODE}/versions/{shas[0]}", *own):
         response = await service.get(f"{path}?version={shas[1]}")
         assert response.headers["Cache-Control"] == FOR_EVER, path
         for query in (f"version={shas[1][:39]}", f"timestamp={FIRST_COMMIT_AT + 180}", "branch=testing"):
             response = await service.get(f"{path}?{query}")
-            assert (response.status, response.headers.get("Cache-Control")) == (200, None), (path, query)
-    for path in ("/sites", "/sites/nowhere?version=" + shas[1], "/sites?version=" + "0" * 40):
-        assert "Cache-Control" not in (await service.get(path)).headers
+            told = "public, no-cache" if path == "/nodes/search" else FOR_NOW
+            assert (response.status, response.headers["Cache-Control"]) == (200, told), (path, query)
+    for path, told in (
+        ("/sites", FOR_NOW),
+        ("/sites/nowhere?version=" + shas[1], "no-store"),
+        ("/sites?version=" + "0" * 40, "no-store"),
+        *((path, FOR_EVER) for path in own),
+        *((path[:-1], FOR_NOW) for path in own),
+    ):
+        assert (await service.get(path)).headers["Cache-Control"] == told, path
 
 
 async def test_nothing_of_a_shallow_clone_may_be_kept_for_ever(
@@ -269,8 +278,9 @@ async def test_nothing_of_a_shallow_clone_may_be_kept_for_ever(
     clone = GitRepository(tmp_path / "clone", made=True)
     repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(clone.folder))
     service = await serving_of(aiohttp_client, clone.data)
-    response = await service.get(f"/versions?version={clone.head()}")
-    assert (response.status, response.headers.get("Cache-Control")) == (200, None)
+    for path in (f"/versions?version={clone.head()}", f"/versions/{clone.head()}"):
+        response = await service.get(path)
+        assert (response.status, response.headers["Cache-Control"]) == (200, FOR_NOW)
 
 
 # Availability is of the present

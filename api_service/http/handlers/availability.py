@@ -51,7 +51,8 @@ async def get_node_availability(request: web.Request) -> web.Response:
                 ],
                 "links": bodies.links.node_availability(node, known=True),
             }
-        )
+        ),
+        modified=site.last_updated,
     )
 
 
@@ -77,7 +78,8 @@ async def get_site_availability(request: web.Request) -> web.Response:
                 "counts": {state: counts[state] for state in AvailabilityState},
                 "links": bodies.links.availability("site.availability", "site", site_id=site.uid),
             }
-        )
+        ),
+        modified=synced.last_updated,
     )
 
 
@@ -110,7 +112,8 @@ async def get_flavor_availability(request: web.Request) -> web.Response:
                 ],
                 "links": bodies.links.availability("flavor.availability", "flavor", **ids_of(request)),
             }
-        )
+        ),
+        modified=site.last_updated,
     )
 
 

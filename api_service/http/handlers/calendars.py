@@ -10,6 +10,7 @@ from api_service import keys
 from api_service.domain.node_query import Match, match_of, search
 from api_service.domain.planning import HORIZON, busy_times
 from api_service.http import calendars, examples
+from api_service.http.caching import Answer, Ready
 from api_service.http.costly import BUSY, COSTLY
 from api_service.http.filters import explained, node_query
 from api_service.http.handlers.planning import ALWAYS
@@ -84,7 +85,7 @@ async def _calendar(
         return calendars.calendar(name, busy, span, now)
 
     body = await request.app[COSTLY].do(answer)
-    return web.Response(body=body, content_type=calendars.CONTENT_TYPE, charset="utf-8")
+    return Answer(Ready(body, f"{calendars.CONTENT_TYPE}; charset=utf-8"))
 
 
 def _span(query: WindowQuery, window: Interval, now: datetime) -> Interval:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
+from api_service.http.caching import Ready
 from api_service.http.openapi import documented
 from api_service.http.queries import CollectionQuery, TravelQuery
 from api_service.http.representation import Bodies
-from api_service.http.requests import answer, asked_of, bodies_at, ids_of, query_as
+from api_service.http.requests import answer, asked_of, bodies_at, ids_of, query_as, route_name
 from api_service.http.schemas import ClusterBody, FlavorBody, NodeBody, Page, RootBody, SiteBody
 
 
@@ -24,7 +25,7 @@ async def list_sites(request: web.Request) -> web.Response:
     """All sites."""
     query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
-    return _collection(request, query, bodies, bodies.inventory.sites, bodies.site, name="sites", parent="root")
+    return _collection(request, query, bodies, bodies.inventory.sites, bodies.site)
 
 
 @documented(returns=SiteBody, query=TravelQuery, tag="inventory")
@@ -41,7 +42,7 @@ async def list_clusters(request: web.Request) -> web.Response:
     query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     site = bodies.inventory.site(**ids_of(request))
-    return _collection(request, query, bodies, site.clusters, bodies.cluster, name="clusters", parent="site")
+    return _collection(request, query, bodies, site.clusters, bodies.cluster)
 
 
 @documented(returns=ClusterBody, query=TravelQuery, tag="inventory")
@@ -58,7 +59,7 @@ async def list_nodes(request: web.Request) -> web.Response:
     query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     cluster = bodies.inventory.cluster(**ids_of(request))
-    return _collection(request, query, bodies, cluster.nodes, bodies.node, name="nodes", parent="cluster")
+    return _collection(request, query, bodies, cluster.nodes, bodies.node)
 
 
 @documented(returns=NodeBody, query=TravelQuery, tag="inventory")
@@ -75,7 +76,7 @@ async def list_flavors(request: web.Request) -> web.Response:
     query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     site = bodies.inventory.site(**ids_of(request))
-    return _collection(request, query, bodies, site.flavors, bodies.flavor, name="flavors", parent="site")
+    return _collection(request, query, bodies, site.flavors, bodies.flavor)
 
 
 @documented(returns=FlavorBody, query=TravelQuery, tag="inventory")
@@ -91,13 +92,7 @@ def _collection[R](
     query: CollectionQuery,
     bodies: Bodies,
     members: Mapping[str, R],
-    body_of: Callable[[R], bytes],
-    *,
-    name: str,
-    parent: str,
+    body_of: Callable[[R], Ready],
 ) -> web.Response:
-    # A folder that is not there has no version to link to.
-    version = bodies.inventory.version if members else None
-    links = bodies.links.collection(name, parent, version, **ids_of(request))
-    body = bodies.collection(tuple(members.values()), body_of, links, query, asked_of(request))
-    return answer(query, bodies, body)
+    name, asked = route_name(request), asked_of(request)
+    return answer(query, bodies, bodies.collection(name, members, body_of, query, asked, **ids_of(request)))

@@ -10,10 +10,11 @@ from aiohttp import web
 from api_service.domain import history
 from api_service.domain.history import Version
 from api_service.domain.inventory import Inventory
+from api_service.http.caching import Keep, Ready
 from api_service.http.openapi import documented
 from api_service.http.queries import CollectionQuery, TravelQuery
 from api_service.http.representation import Bodies, dumps
-from api_service.http.requests import answer, asked_of, bodies_at, ids_of, query_as, route_name
+from api_service.http.requests import answer, answer_at, asked_of, bodies_at, ids_of, query_as, route_name
 from api_service.http.schemas import AllVersionsBody, Page, VersionBody
 
 type Ids = Mapping[str, str]
@@ -56,7 +57,7 @@ async def list_all_versions(request: web.Request) -> web.Response:
     query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
     page = _page(request, query, bodies, "root", bodies.inventory.history.all())
-    return answer(query, bodies, dumps(page | {"versions": page["items"]}))
+    return answer(query, bodies, _ready(page | {"versions": page["items"]}))
 
 
 @documented(returns=Page[VersionBody], query=CollectionQuery, tag="versions")
@@ -66,7 +67,7 @@ async def list_versions(request: web.Request) -> web.Response:
     bodies = await bodies_at(request, query)
     name, ids = route_name(request).removesuffix(".versions"), ids_of(request)
     path = PATHS[name](bodies.inventory, ids)
-    return answer(query, bodies, dumps(_page(request, query, bodies, name, _versions(bodies, path))))
+    return answer(query, bodies, _ready(_page(request, query, bodies, name, _versions(bodies, path))))
 
 
 @documented(returns=VersionBody, query=TravelQuery, tag="versions")
@@ -80,7 +81,13 @@ async def get_version(request: web.Request) -> web.Response:
     found = bodies.inventory.history.in_force(path, asked)
     before = _before(_versions(bodies, path)).get(found.uid)
     more = {"body": found.body} if found.body else {}
-    return answer(query, bodies, dumps(_item(bodies, name, ids, found, before) | more))
+    ready = _ready(_item(bodies, name, ids, found, before) | more)
+    # What a commit saw is told by its sha alone, unless the links are to lead to another.
+    return answer(query, bodies, ready) if query.given() else answer_at(bodies, ready, asked)
+
+
+def _ready(value: object) -> Ready:
+    return Ready(dumps(value), keep=Keep.WHILE_SERVED)
 
 
 def _versions(bodies: Bodies, path: str | None) -> tuple[Version, ...]:

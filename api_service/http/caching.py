@@ -1,0 +1,200 @@
+"""What caches ask of a good answer: a tag for each of its codings, its date, and how long it may be kept."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import formatdate
+from enum import Enum, auto
+from functools import lru_cache, partial
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from api_service import keys
+from api_service.http.encodings import COMPRESSED, IDENTITY, NONE_IS_LEFT, accepted, compressed
+from api_service.http.problems import TooBusyError
+from api_service.http.remembered import Remembered
+
+JSON: Final = "application/json"
+
+SHORT: Final = 1024
+"""Bytes below which compressing saves no packet."""
+
+LONG: Final = 32 * 1024
+"""Bytes above which compressing holds up other requests, so that a thread does it."""
+
+VERY_LONG: Final = 256 * 1024
+"""Bytes above which that is true of a digest too."""
+
+MAX_COMPRESSED_BYTES: Final = 8 * 1024 * 1024
+"""What may be kept of long bodies that were compressed for one request, in case that another gets the same."""
+
+FORMS: Final = web.AppKey("forms", Remembered)
+"""Makes and keeps these."""
+
+_NOT_KNOWN: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class Keep(Enum):
+    """How long a cache may give an answer without asking again."""
+
+    ASK = auto()
+    """Not at all. Whatever tells a state: the next moment it may be another."""
+
+    WHILE_SERVED = auto()
+    """As long as another commit may go unnoticed. The inventory of now."""
+
+    FOR_EVER = auto()
+    """There will never be another."""
+
+
+class Ready:
+    """A body as bytes, and its other forms, each made once.
+
+    Attributes:
+        body: The bytes as they are.
+        content_type: What they are.
+        keep: How long they stay true.
+        forms: The same in other codings, as far as they are kept; None if they are not to be.
+    """
+
+    __slots__ = ("_digest", "body", "content_type", "forms", "keep")
+
+    def __init__(self, body: bytes, content_type: str = JSON, *, keep: Keep = Keep.ASK, lasting: bool = False) -> None:
+        """Makes nothing yet.
+
+        Args:
+            body: As above.
+            content_type: As above.
+            keep: As above.
+            lasting: Whether it will be asked for again, so that its forms are kept.
+        """
+        self.body = body
+        self.content_type = content_type
+        self.keep = keep
+        self.forms: dict[str, bytes] | None = {} if lasting else None
+        self._digest: str | None = None
+
+    def tag(self, coding: str) -> str:
+        """The strong entity tag of the body in `coding`: the same for the same bytes in every process."""
+        if self._digest is None:
+            self._digest = blake2b(self.body, digest_size=16).hexdigest()
+        return f'"{self._digest}"' if coding == IDENTITY else f'"{self._digest}-{coding}"'
+
+    @property
+    def takes_long(self) -> bool:
+        """Whether the digest is still to be made, and better in a thread."""
+        return self._digest is None and len(self.body) > VERY_LONG
+
+    def prepare(self) -> None:
+        """Makes what would need a thread once it is asked for."""
+        if self.forms is not None and len(self.body) > LONG:
+            self.forms |= {coding: compressed(coding, self.body) for coding in COMPRESSED}
+            self.tag(IDENTITY)
+
+
+class Answer(web.Response):
+    """A good answer, as a handler gives it; `cacheable` finishes it.
+
+    Attributes:
+        ready: Its body.
+        keep: How long it may be kept.
+        modified: When it last changed, aware; None if nobody knows better than `cacheable`.
+    """
+
+    def __init__(self, ready: Ready, *, keep: Keep | None = None, modified: datetime | None = None) -> None:
+        super().__init__(body=ready.body, headers={hdrs.CONTENT_TYPE: ready.content_type})
+        self.ready = ready
+        self.keep = keep or ready.keep
+        self.modified = modified
+
+
+def cacheable(inventory_seconds: float) -> Middleware:
+    """Finishes every `Answer`: its headers, its coding, or 304 if the client has it.
+
+    Args:
+        inventory_seconds: How long another commit may go unnoticed.
+    """
+    told: Mapping[Keep, str] = {
+        Keep.ASK: "public, no-cache",
+        Keep.WHILE_SERVED: f"public, max-age={int(inventory_seconds)}",
+        Keep.FOR_EVER: "public, max-age=31536000, immutable",
+    }
+
+    @web.middleware
+    async def finish(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        if isinstance(response, Answer):
+            response.headers[hdrs.CACHE_CONTROL] = told[response.keep]
+            await _finish(request, response)
+        return response
+
+    return finish
+
+
+async def _finish(request: web.Request, answer: Answer) -> None:
+    ready, headers = answer.ready, answer.headers
+    if ready.takes_long:
+        await asyncio.to_thread(ready.tag, IDENTITY)
+    codings = accepted(request.headers.getall(hdrs.ACCEPT_ENCODING, ()))
+    coding = _chosen(codings, ready)
+    modified = min(answer.modified or _last_change(request.app), request.app[keys.CLOCK]())
+    if _has_it(request, ready.tag(coding), modified if answer.keep is Keep.FOR_EVER else None):
+        answer.set_status(HTTPStatus.NOT_MODIFIED)
+        answer.body = None
+        del headers[hdrs.CONTENT_TYPE]
+    elif coding != IDENTITY:
+        try:
+            answer.body = await _encoded(request.app, ready, coding)
+            headers[hdrs.CONTENT_ENCODING] = coding
+        except TooBusyError:
+            if IDENTITY not in codings:
+                raise
+            coding = IDENTITY
+    headers[hdrs.ETAG] = ready.tag(coding)
+    headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
+    headers[hdrs.LAST_MODIFIED] = _http_date(int(modified.timestamp()))
+    # A part of a form would have to be cut from the very same bytes.
+    headers[hdrs.ACCEPT_RANGES] = "none"
+
+
+def _chosen(codings: Sequence[str], ready: Ready) -> str:
+    if not codings:
+        raise web.HTTPNotAcceptable(reason=NONE_IS_LEFT)
+    is_small = len(ready.body) < SHORT or ready.content_type.startswith("image/")
+    return IDENTITY if is_small and IDENTITY in codings else codings[0]
+
+
+def _has_it(request: web.Request, tag: str, unchanged_since: datetime | None) -> bool:
+    tags = request.headers.getall(hdrs.IF_NONE_MATCH, None)
+    if tags is not None:
+        # In a list that is well formed a tag with both its quotes stands for itself only, weak (`W/`) or not.
+        return any(tag in each or each.strip() == "*" for each in tags)
+    since = request.if_modified_since if unchanged_since else None
+    return since is not None and unchanged_since is not None and since >= unchanged_since
+
+
+async def _encoded(app: web.Application, ready: Ready, coding: str) -> bytes:
+    if ready.forms is not None and coding in ready.forms:
+        return ready.forms[coding]
+    make = partial(compressed, coding, ready.body)
+    made = make() if len(ready.body) <= LONG else await app[FORMS].get(ready.tag(coding), make, len)
+    if ready.forms is not None:
+        ready.forms[coding] = made
+    return made
+
+
+def _last_change(app: web.Application) -> datetime:
+    """Of all that an answer may be made of, but for the clock."""
+    known, loaded = app[keys.AVAILABILITY], app[keys.INVENTORY].loaded_at
+    times = [site.received_at for site in known.sites.values()]
+    times += [site.received_at for site in known.flavors.values()]
+    return max(times + ([loaded] if loaded else []), default=_NOT_KNOWN)
+
+
+@lru_cache(maxsize=1024)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
