@@ -12,7 +12,7 @@ from api_service.adapters import git_repository
 from api_service.adapters.availability_feed import AvailabilityFeed
 from api_service.adapters.inventory_watch import InventoryWatch
 from api_service.domain.availability_map import AvailabilityMap
-from api_service.domain.inventory import InventoryStore
+from api_service.domain.inventory import Inventory, InventoryStore
 from api_service.http.costly import COSTLY, CostlyWork
 from api_service.http.links import Links
 from api_service.http.middlewares import cross_origin, observed
@@ -28,6 +28,7 @@ from shared import __version__
 from shared.availability import utc_now
 from shared.broker import BrokerTransport
 from shared.probes import PROBED
+from shared.serving import spare_the_collector
 from shared.supervision import supervised
 from shared.topology import SITE_ID, Subject, Topic
 from shared.transport import Transport
@@ -38,12 +39,17 @@ type Context = Callable[[web.Application], AbstractAsyncContextManager[None]]
 @asynccontextmanager
 async def inventory(app: web.Application) -> AsyncIterator[None]:
     """Loads the inventory and keeps it current."""
+
+    def prepare(loaded: Inventory) -> None:
+        app[REPRESENTATIONS].prepare(loaded)
+        spare_the_collector()
+
     settings = app[keys.SETTINGS].reference
     watch = InventoryWatch(
         settings.ref_dir,
         app[keys.INVENTORY],
         reload_interval_seconds=settings.reload_interval_seconds,
-        prepare=app[REPRESENTATIONS].prepare,
+        prepare=prepare,
     )
     async with supervised(inventory=watch.run) as app[keys.SUPERVISORS]["inventory"]:
         yield
