@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
+from functools import cache, partial
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -12,14 +12,14 @@ from api_service.adapters import git_repository
 from api_service.adapters.availability_feed import AvailabilityFeed
 from api_service.adapters.inventory_watch import InventoryWatch
 from api_service.domain.availability_map import AvailabilityMap
-from api_service.domain.inventory import InventoryStore
+from api_service.domain.inventory import Inventory, InventoryStore
 from api_service.domain.live_map import LiveMap
 from api_service.http.caching import FORMS, MAX_COMPRESSED_BYTES, cacheable
 from api_service.http.costly import COSTLY, CostlyWork
 from api_service.http.event_stream import READERS, Readers
 from api_service.http.links import Links
 from api_service.http.middlewares import cross_origin, mark, observed
-from api_service.http.openapi import OPENAPI, openapi_document
+from api_service.http.openapi import OPENAPI, Contract, openapi_document
 from api_service.http.past import PAST, Past
 from api_service.http.problems import OverlongTargets, problem_details
 from api_service.http.remembered import Remembered
@@ -31,6 +31,7 @@ from shared import __version__
 from shared.availability import utc_now
 from shared.broker import BrokerTransport
 from shared.probes import PROBED
+from shared.serving import spare_the_collector
 from shared.supervision import supervised
 from shared.topology import SITE_ID, Subject, Topic
 from shared.transport import Transport
@@ -41,12 +42,17 @@ type Context = Callable[[web.Application], AbstractAsyncContextManager[None]]
 @asynccontextmanager
 async def inventory(app: web.Application) -> AsyncIterator[None]:
     """Loads the inventory and keeps it current."""
+
+    def prepare(loaded: Inventory) -> None:
+        app[REPRESENTATIONS].prepare(loaded)
+        spare_the_collector()
+
     settings = app[keys.SETTINGS].reference
     watch = InventoryWatch(
         settings.ref_dir,
         app[keys.INVENTORY],
         reload_interval_seconds=settings.reload_interval_seconds,
-        prepare=app[REPRESENTATIONS].prepare,
+        prepare=prepare,
     )
     async with supervised(inventory=watch.run) as app[keys.SUPERVISORS]["inventory"]:
         yield
@@ -113,7 +119,7 @@ def create_app(
     app.router.register_resource(OverlongTargets())
     app.add_routes(routes())
     root_path = settings.server.root_path
-    app[OPENAPI] = openapi_document(app, version=__version__, root_path=root_path)
+    app[OPENAPI] = Contract(partial(contract, root_path))
     links = Links(app.router, root_path)
     app[REPRESENTATIONS] = Representations(app[keys.INVENTORY], links)
     app[PAST] = Past(partial(git_repository.load_at, settings.reference.ref_dir), links, Remembered(app[COSTLY]))
@@ -129,6 +135,14 @@ def _readers(app: web.Application) -> Readers:
     app[FEED].listeners.append(lambda _: readers.refresh())
     app.on_shutdown.append(readers.end)
     return readers
+
+
+@cache
+def contract(root_path: str) -> bytes:
+    """The OpenAPI document: of an application that is like any other but for what it is told."""
+    app = web.Application()
+    app.add_routes(routes())
+    return openapi_document(app, version=__version__, root_path=root_path)
 
 
 def _topics(app: web.Application) -> Collection[Topic]:

@@ -4,22 +4,14 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from api_service.app import create_app
-from api_service.http.openapi import OPENAPI
-from api_service.settings import Settings
-from shared.embedded import EmbeddedTransport
+from api_service.app import contract
 
 DOCUMENT: Final = Path("docs/openapi.json")
 
 
-def describe() -> bytes:
-    """The contract of a service with default settings."""
-    return create_app(Settings(), transport=EmbeddedTransport(), contexts=())[OPENAPI]
-
-
 def main() -> int:
-    """Writes it; with `--check` only says whether the committed one is current."""
-    made = describe()
+    """Writes that of a service with default settings; with `--check` only says whether the committed one is current."""
+    made = contract("")
     if "--check" not in sys.argv[1:]:
         DOCUMENT.write_bytes(made)
         return 0

@@ -1,4 +1,4 @@
-"""What takes longer than the event loop may stand still: done in threads, few at once."""
+"""What takes longer than the event loop may stand still: done in a thread, one at once."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,8 @@ from aiohttp import web
 
 from api_service.http.problems import TooBusyError
 
-AT_ONCE: Final = 2
+AT_ONCE: Final = 1
+"""Two threads that compute are no faster than one, and let the event loop wait for both of them."""
 MAX_WAITING: Final = 16
 BUSY: Final = "Too much is being computed already; `Retry-After` says when to come again."
 """How the contract tells that there is no turn."""

@@ -1,5 +1,6 @@
 """The whole API service in this process: a repository, the embedded log, HTTP."""
 
+import gc
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,13 @@ async def test_it_is_ready_once_the_inventory_is_loaded_and_every_configured_sit
     await publish(log, polled("tacc", gpu_node(), at=utc_now()))
     assert (await until_answered(lambda: get(client, "/readyz")))["status"] == "ok"
     assert await told(client, "reference_api_ready", "part") == {"inventory": 1.0, "log": 1.0}
+
+
+async def test_what_is_served_is_passed_over_by_the_garbage_collector(client: TestClient[Any, Any]) -> None:
+    await until(lambda: client.app is not None and client.app[keys.INVENTORY].loaded)
+    assert client.app is not None
+    served = client.app[keys.INVENTORY].current
+    assert not any(each is served for each in gc.get_objects())
 
 
 async def test_without_a_session_with_the_broker_it_tells_whether_it_ever_had_one(

@@ -1,13 +1,59 @@
 """How either service is served, as processes."""
 
+import gc
 import socket
 import subprocess
 import sys
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+
+from shared.serving import SWITCH_SECONDS, serve, spare_the_collector
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def switching() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("switching")
+def test_threads_give_way_sooner_than_python_lets_them_by_itself() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit):
+        serve(web.Application(), prog="any", host="127.0.0.1", port=taken.getsockname()[1], shutdown_seconds=0)
+    assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS)
+
+
+class Lasting:
+    """Something that only the garbage collector can let go."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def thawed() -> Iterator[None]:
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("thawed")
+def test_what_lasts_is_passed_over_by_the_collector_until_it_is_needed_no_more() -> None:
+    lasting: Lasting | None = Lasting()
+    seen = weakref.ref(lasting)
+    spare_the_collector()
+    assert not any(each is lasting for each in gc.get_objects())
+    lasting = None
+    gc.collect()
+    assert seen() is not None
+    spare_the_collector()
+    assert seen() is None
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ MEDIA_TYPE: Final = "text/event-stream"
     query=EventsQuery,
     tag="events",
     example=EVENTS,
+    stored=False,
     errors={404: "No such site or node.", 503: "Too many follow already, or no inventory is loaded yet."},
 )
 async def get_events(request: web.Request) -> web.StreamResponse:

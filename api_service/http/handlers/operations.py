@@ -1,5 +1,6 @@
 """For those who run the service: probes, numbers, documents."""
 
+import asyncio
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -55,7 +56,8 @@ async def get_status(request: web.Request) -> web.Response:
 
 async def get_openapi(request: web.Request) -> web.Response:
     """This contract as OpenAPI 3.1."""
-    return Answer(_lasting(request.app[OPENAPI], "application/json"), modified=BEGUN)
+    made = await asyncio.to_thread(request.app[OPENAPI].made)
+    return Answer(_lasting(made, "application/json"), modified=BEGUN)
 
 
 async def get_asyncapi(_request: web.Request) -> web.Response:
