@@ -16,7 +16,9 @@ from api_service.http.event_frames import EventFrames
 from api_service.http.problems import TooBusyError
 
 HEARTBEAT_SECONDS: Final = 15.0
-SEND_SECONDS: Final = 30.0
+SEND_SECONDS: Final = 20.0
+KERNEL_SECONDS: Final = 10.0
+"""The kernel's limit for the same is so much longer, so that it is we who end a stream, and count it."""
 
 LONGEST_WAIT_SECONDS: Final = 5.0
 """The loop looks again after so long at the latest: a clock may be set."""
@@ -35,7 +37,7 @@ class EventStream(EventSourceResponse):
     """One client's stream: takes frames that are made already, and can be woken and ended from outside."""
 
     def __init__(self, request: web.Request, *, heartbeat_seconds: float, send_seconds: float) -> None:
-        super().__init__(ping_interval=heartbeat_seconds, send_timeout=send_seconds, sep="\n")
+        super().__init__(ping_interval=heartbeat_seconds, send_timeout=send_seconds + KERNEL_SECONDS, sep="\n")
         self.headers.update(HEADERS)
         self.changed = asyncio.Event()
         self._request = request
