@@ -21,17 +21,16 @@ class Client:
     sites: Whole = field(default_factory=dict)
     version: str | None = None
     last_event_id: str = ""
-    kinds: list[str] = field(default_factory=list)
     led_back: list[tuple[str, dict[str, Any], dict[str, Any]]] = field(default_factory=list)
 
-    def read(self, text: str) -> None:
-        """Whole events."""
-        for event in text.split("\n\n"):
-            fields = dict(line.split(": ", 1) for line in event.splitlines() if not line.startswith(":"))
-            if "data" in fields:
-                self.kinds.append(fields["event"])
-                self._apply(fields["event"], json.loads(fields["data"]))
-                self.last_event_id = fields.get("id", self.last_event_id)
+    def read(self, text: str) -> tuple[str, Any] | None:
+        """Takes one event, and says its name and data; None of what is none, such as a heartbeat."""
+        fields = dict(line.split(": ", 1) for line in text.strip().splitlines() if not line.startswith(":"))
+        if "data" not in fields:
+            return None
+        self._apply(fields["event"], json.loads(fields["data"]))
+        self.last_event_id = fields["id"]
+        return fields["event"], json.loads(fields["data"])
 
     def _apply(self, kind: str, data: dict[str, Any]) -> None:
         if kind == "inventory":

@@ -38,7 +38,7 @@ class ResumeToken:
         found = _TOKEN.fullmatch(text) if len(text) <= MAX_LENGTH else None
         if found is None:
             return cls()
-        sites = [_SITE.fullmatch(each) for each in found["sites"].split(",") if each]
+        sites = [_SITE.fullmatch(each) for each in found["sites"].split(",")] if found["sites"] else []
         positions = {unquote(each["site_id"]): _position(each) for each in sites if each}
         if len(positions) != len(sites) or None in positions.values():
             return cls()

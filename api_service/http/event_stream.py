@@ -16,8 +16,9 @@ from api_service.http.event_frames import EventFrames
 from api_service.http.problems import TooBusyError
 
 HEARTBEAT_SECONDS: Final = 15.0
-SEND_SECONDS: Final = 30.0
-"""How long a client may take nothing of what is sent to it."""
+SEND_SECONDS: Final = 20.0
+KERNEL_SECONDS: Final = 10.0
+"""The kernel's limit for the same is so much longer, so that it is we who end a stream, and count it."""
 
 LONGEST_WAIT_SECONDS: Final = 5.0
 """The loop looks again after so long at the latest: a clock may be set."""
@@ -35,11 +36,12 @@ HEADERS: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 class EventStream(EventSourceResponse):
     """One client's stream: takes frames that are made already, and can be woken and ended from outside."""
 
-    def __init__(self, request: web.Request) -> None:
-        super().__init__(ping_interval=HEARTBEAT_SECONDS, send_timeout=SEND_SECONDS, sep="\n")
+    def __init__(self, request: web.Request, *, heartbeat_seconds: float, send_seconds: float) -> None:
+        super().__init__(ping_interval=heartbeat_seconds, send_timeout=send_seconds + KERNEL_SECONDS, sep="\n")
         self.headers.update(HEADERS)
         self.changed = asyncio.Event()
         self._request = request
+        self._heartbeat_seconds, self._send_seconds = heartbeat_seconds, send_seconds
 
     async def send_frame(self, frame: bytes) -> None:
         """As `send`, which makes the lines anew for each client.
@@ -49,7 +51,7 @@ class EventStream(EventSourceResponse):
             ConnectionError: it has gone.
         """
         try:
-            async with asyncio.timeout(SEND_SECONDS):
+            async with asyncio.timeout(self._send_seconds):
                 await self.write(frame)
         except TimeoutError:
             self._abort()
@@ -58,7 +60,7 @@ class EventStream(EventSourceResponse):
     async def until_changed(self) -> None:
         """Returns when it is woken, or after a heartbeat: then the client may have gone."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(HEARTBEAT_SECONDS):
+            async with asyncio.timeout(self._heartbeat_seconds):
                 await self.changed.wait()
 
     def end(self) -> None:
@@ -76,7 +78,9 @@ class Readers:
     """All streams.
 
     Attributes:
-        dropped: Clients that took nothing for `SEND_SECONDS`.
+        dropped: Clients that took nothing for `send_seconds`.
+        heartbeat_seconds: How long a stream is silent at most.
+        send_seconds: How long a client may take nothing of what is sent to it.
     """
 
     def __init__(self, live: LiveMap, *, most: int) -> None:
@@ -88,6 +92,7 @@ class Readers:
         """
         self.live, self.most = live, most
         self.dropped = 0
+        self.heartbeat_seconds, self.send_seconds = HEARTBEAT_SECONDS, SEND_SECONDS
         self._sent: Counter[str] = Counter()
         self._frames = EventFrames()
         self._open: set[EventStream] = set()
@@ -137,7 +142,7 @@ class Readers:
             raise TooBusyError(f"{self.most} clients follow the events already; try again in a few seconds")
         if request.transport is None:  # it has gone already
             return web.Response()
-        stream = EventStream(request)
+        stream = EventStream(request, heartbeat_seconds=self.heartbeat_seconds, send_seconds=self.send_seconds)
         self._open.add(stream)
         try:
             await stream.prepare(request)

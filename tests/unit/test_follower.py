@@ -1,0 +1,208 @@
+"""What one client of the live feed is told, and when it is not."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from api_service.domain.availability_map import AvailabilityMap
+from api_service.domain.follower import PATIENCE, BehindEvent, Event, Follower, InventoryEvent, Selection, SiteEvent
+from api_service.domain.inventory import InventoryStore
+from api_service.domain.live_map import REMEMBERED, LiveMap
+from api_service.domain.resume_token import ResumeToken
+from api_service.http.event_frames import EventFrames
+from shared.availability import SiteAvailability
+from shared.topology import Topic
+from tests.inventories import (
+    HOUR,
+    NOW,
+    booked,
+    cluster,
+    inventory,
+    linear_history,
+    node_document,
+    polled,
+    sha,
+    site,
+)
+
+MINUTE = timedelta(minutes=1)
+EVERYTHING = Selection()
+NOTHING = ResumeToken()
+
+
+class Replica:
+    """One of the API service, as far as the live feed concerns it."""
+
+    def __init__(self, *snapshots: SiteAvailability, nodes: str = "xy", version: str | None = None) -> None:
+        self.now = NOW
+        self.store, self.map = InventoryStore(), AvailabilityMap()
+        self.serve(nodes, version=version)
+        self.live = LiveMap(self.store, self.map, self.clock)
+        self.learn(*snapshots)
+        self.live.advance()
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def serve(self, nodes: str, *, version: str | None = None, commits: int = 1) -> None:
+        history = linear_history(*[["a"]] * commits)
+        sites = site("uc", cluster("uc", "main", map(node_document, nodes))), site("vc")
+        self.store.replace(inventory(*sites, version=version and history.head, history=history))
+
+    def learn(self, *snapshots: SiteAvailability) -> None:
+        for snapshot in snapshots:
+            assert self.map.replace(snapshot, received_at=self.now)
+
+    def told(self, follower: Follower) -> list[Event]:
+        self.live.advance()
+        return list(follower.events())
+
+    def seen(self) -> ResumeToken:
+        """By a client that was told everything."""
+        follower = Follower(self.live, EVERYTHING, NOTHING)
+        self.told(follower)
+        return follower.token
+
+
+def of_uc(events: list[Event]) -> list[Event]:
+    return [each for each in events if isinstance(each, SiteEvent) and each.after.site_id == "uc"]
+
+
+def kinds(events: list[Event]) -> list[str]:
+    return [event.kind for event in events]
+
+
+def test_who_has_seen_nothing_is_told_the_inventory_and_then_every_site_whole() -> None:
+    events = Replica(polled("uc", booked(node_id="x"))).told(Follower(Replica().live, EVERYTHING, NOTHING))
+    assert events[0] == InventoryEvent(None, ("uc", "vc"))
+    assert kinds(events) == ["inventory", "resync", "resync"]
+
+
+def test_who_comes_back_to_another_replica_is_told_only_what_changed_meanwhile() -> None:
+    first = polled("uc", booked(node_id="x"), booked(node_id="y"))
+    second = polled("uc", booked((0, 1), node_id="x"), booked(node_id="y"), generation=2)
+    other = Replica(first)
+    other.live.advance()
+    other.learn(second)
+    (event,) = of_uc(other.told(Follower(other.live, EVERYTHING, Replica(first).seen())))
+    assert isinstance(event, SiteEvent)
+    assert event.kind == "availability"
+    assert [node.node_id for node in event.nodes()] == ["x"]
+
+
+def test_what_time_brought_meanwhile_is_told_too() -> None:
+    snapshot = polled("uc", booked((0.5, 1), node_id="x"), booked(node_id="y"))
+    seen, other = Replica(snapshot).seen(), Replica(snapshot)
+    other.now += HOUR / 2
+    (event,) = of_uc(other.told(Follower(other.live, EVERYTHING, seen)))
+    assert isinstance(event, SiteEvent)
+    assert [(node.node_id, node.availability) for node in event.nodes()] == [("x", "reserved")]
+
+
+def test_more_than_the_remembered_polls_are_made_good_by_telling_the_site_whole() -> None:
+    replica = Replica(polled("uc", booked(node_id="x")))
+    seen = replica.seen()
+    for generation in range(2, REMEMBERED + 3):
+        (event,) = of_uc(replica.told(Follower(replica.live, EVERYTHING, seen)))
+        assert event.kind == ("availability" if generation < REMEMBERED + 2 else "resync")
+        replica.learn(polled("uc", booked(node_id="x"), generation=generation))
+
+
+def test_snapshots_that_are_remembered_share_what_did_not_change() -> None:
+    replica = Replica(polled("uc", booked((1, 2), node_id="x"), booked(node_id="y")))
+    before = replica.live.sites["uc"]
+    replica.learn(polled("uc", booked((1, 2), node_id="x"), booked((1, 2), node_id="y"), generation=2))
+    replica.live.advance()
+    after = replica.live.sites["uc"]
+    assert after.known("x") is before.known("x")
+    assert after.known("y") is not before.known("y")
+
+
+def test_a_replica_that_is_behind_holds_a_site_until_it_has_caught_up() -> None:
+    first, second = polled("uc", booked(node_id="x")), polled("uc", booked((0, 1), node_id="x"), generation=2)
+    ahead, behind = Replica(first, second), Replica(first)
+    seen = ahead.seen()
+    follower = Follower(behind.live, EVERYTHING, seen)
+    assert of_uc(behind.told(follower)) == []
+    assert follower.token.positions["uc"] == seen.positions["uc"]
+    behind.learn(second)
+    (event,) = of_uc(behind.told(follower))
+    assert isinstance(event, SiteEvent)
+    assert event.nodes() == []
+
+
+def test_a_replica_that_stays_behind_says_once_that_the_client_may_have_old_data() -> None:
+    ahead, behind = Replica(polled("uc", booked(node_id="x"), generation=2)), Replica()
+    follower = Follower(behind.live, EVERYTHING, ahead.seen())
+    behind.told(follower)
+    assert behind.told(follower) == []
+    behind.now += PATIENCE
+    assert behind.told(follower) == [BehindEvent("uc")]
+    assert behind.told(follower) == []
+
+
+def test_a_stream_reborn_with_lower_generations_is_believed_once_it_tells_what_nobody_can_have_seen() -> None:
+    seen = Replica(polled("uc", booked(node_id="x"), generation=900)).seen()
+    reborn = Replica(polled("uc", booked((0, 1), node_id="x"), generation=3))
+    follower = Follower(reborn.live, EVERYTHING, seen)
+    assert of_uc(reborn.told(follower)) == []
+    reborn.now += 2 * MINUTE
+    reborn.learn(polled("uc", booked((0, 1), node_id="x"), generation=4, at=reborn.now))
+    assert kinds(of_uc(reborn.told(follower))) == ["resync"]
+
+
+def test_who_is_there_when_a_stream_is_reborn_is_told_the_site_whole() -> None:
+    replica = Replica(polled("uc", booked(node_id="x"), generation=900))
+    follower = Follower(replica.live, EVERYTHING, NOTHING)
+    replica.told(follower)
+    replica.map.forget_generation(Topic("uc"))
+    replica.learn(polled("uc", booked(node_id="x"), generation=3))
+    assert kinds(of_uc(replica.told(follower))) == ["resync"]
+
+
+def test_two_polls_of_one_generation_are_not_taken_for_one() -> None:
+    seen = Replica(polled("uc", booked(node_id="x"), generation=7)).seen()
+    twin = Replica(polled("uc", booked((0, 1), node_id="x"), generation=7, at=NOW - MINUTE))
+    assert kinds(of_uc(twin.told(Follower(twin.live, EVERYTHING, seen)))) == ["resync"]
+
+
+def test_a_commit_that_gives_a_site_other_nodes_resyncs_that_site_and_no_other() -> None:
+    replica = Replica(polled("uc", booked(node_id="x")), version=sha("0"))
+    follower = Follower(replica.live, EVERYTHING, NOTHING)
+    replica.told(follower)
+    replica.serve("xyz", version=sha("1"), commits=2)
+    events = replica.told(follower)
+    assert events[0] == InventoryEvent(sha("1"), ("uc", "vc"))
+    assert kinds(events) == ["inventory", "resync"]
+    assert len(of_uc(events)) == 1
+    replica.serve("xyz", version=sha("2"), commits=3)
+    assert kinds(replica.told(follower)) == ["inventory"]
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_client_that_has_seen_a_later_commit_waits_for_it_but_not_for_ever(patient: bool) -> None:
+    ahead, behind = Replica(version=sha("0")), Replica(version=sha("0"))
+    ahead.serve("xyz", version=sha("1"), commits=2)
+    ahead.live.advance()
+    follower = Follower(behind.live, EVERYTHING, ahead.seen())
+    assert behind.told(follower) == []
+    if patient:
+        behind.serve("xyz", version=sha("1"), commits=2)
+    else:
+        behind.now += PATIENCE
+    assert kinds(behind.told(follower))[0] == "inventory"
+
+
+def test_who_asks_for_other_nodes_than_before_is_told_them_whole() -> None:
+    replica = Replica(polled("uc", booked(node_id="x"), booked(node_id="y")))
+    one = Follower(replica.live, Selection(node_ids=frozenset("x")), NOTHING)
+    replica.told(one)
+    both = Follower(replica.live, Selection(node_ids=frozenset("xy")), one.token)
+    assert kinds(replica.told(both)) == ["inventory", "resync"]
+
+
+def test_an_event_is_made_once_for_all_who_are_told_the_same() -> None:
+    replica, frames = Replica(polled("uc", booked(node_id="x"))), EventFrames()
+    one, other = (replica.told(Follower(replica.live, EVERYTHING, NOTHING)) for _ in range(2))
+    assert [frames.of(each) for each in one] == [frames.of(each) for each in other]
+    assert all(frames.of(a) is frames.of(b) for a, b in zip(one, other, strict=True))
