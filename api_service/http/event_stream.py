@@ -43,11 +43,10 @@ class EventStream(EventSourceResponse):
         self._request = request
         self._heartbeat_seconds, self._send_seconds = heartbeat_seconds, send_seconds
 
-    async def send_frame(self, frame: bytes) -> None:
-        """As `send`, which makes the lines anew for each client.
+    async def took(self, frame: bytes) -> bool:
+        """As `send`, which makes the lines anew for each client. A client that takes nothing is hung up on.
 
         Raises:
-            TimeoutError: the client takes nothing; its connection is closed.
             ConnectionError: it has gone.
         """
         try:
@@ -55,7 +54,8 @@ class EventStream(EventSourceResponse):
                 await self.write(frame)
         except TimeoutError:
             self._abort()
-            raise
+            return False
+        return True
 
     async def until_changed(self) -> None:
         """Returns when it is woken, or after a heartbeat: then the client may have gone."""
@@ -148,8 +148,6 @@ class Readers:
             await stream.prepare(request)
             async with stream:
                 await self._send(stream, follower)
-        except TimeoutError:
-            self.dropped += 1
         except ConnectionError:
             pass  # clients go without a word
         finally:
@@ -163,12 +161,14 @@ class Readers:
             stream.end()
 
     async def _send(self, stream: EventStream, follower: Follower) -> None:
-        await stream.send_frame(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS))  # noqa: S311 - no secret
+        await stream.write(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS))  # noqa: S311 - no secret
         while stream.is_connected() and not self._ending:
             stream.changed.clear()
             for event in follower.events():
                 if frame := self._frames.of(event):
-                    await stream.send_frame(b"%bid: %b\n\n" % (frame, str(follower.token).encode()))
+                    if not await stream.took(b"%bid: %b\n\n" % (frame, str(follower.token).encode())):
+                        self.dropped += 1
+                        return
                     self._sent[event.kind] += 1
                 if self._ending:
                     return
