@@ -18,8 +18,6 @@ TIMELESS: Final = frozenset({*ENTRIES, *DIFFS}) - {"search"}
 """Routes that answer the same whatever commit is asked for: what differs names its commits itself."""
 PLANS: Final = {"nodes-availability": "nodes.availability", "earliest": "earliest", "capacity": "capacity"}
 """Routes that the filters of a search select the nodes of, by their rels."""
-FOLLOWED: Final = frozenset({"node.availability", "site.availability"})
-"""Routes whose answers change as events tell."""
 
 
 class Links:
@@ -94,9 +92,7 @@ class Links:
     def availability(self, name: str, parent: str, **ids: str) -> LinkList:
         """Of the availability of `parent`."""
         found = self._links(ids, self=name, parent=parent)
-        if name in FOLLOWED:
-            found += self._events(**{key: uid for key, uid in ids.items() if key != "cluster_id"})
-        return found
+        return [*found, *self._events(**ids)] if name == "site.availability" else found
 
     def version(self, name: str, version: str, **ids: str) -> LinkList:
         """Of a version of the resource `name`."""
