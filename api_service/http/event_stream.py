@@ -23,7 +23,7 @@ KERNEL_SECONDS: Final = 10.0
 LONGEST_WAIT_SECONDS: Final = 5.0
 """The loop looks again after so long at the latest: a clock may be set."""
 
-WOKEN_AT_ONCE: Final = 100
+WOKEN_AT_ONCE: Final = 50
 """Between as many readers, others have their turn."""
 
 RETRY_MILLISECONDS: Final = (1000, 5000)
