@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from deploy.local.ports import free_ports
+
 BOOT_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 30.0
 STEP_SECONDS: Final = 0.02
@@ -260,12 +262,3 @@ def _until(seconds: float) -> Iterator[None]:
     while time.monotonic() < deadline:
         yield
         time.sleep(STEP_SECONDS)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of loopback on which nothing listens now, all different."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]

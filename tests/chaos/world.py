@@ -16,7 +16,8 @@ from typing import Self
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
 
 from deploy.local.openstack.cloud import SimulatedCloud
-from deploy.local.rabbitmq import RabbitNode, free_ports
+from deploy.local.ports import free_ports
+from deploy.local.rabbitmq import RabbitNode
 from shared.broker import BrokerTransport
 from tests.chaos.truth import NODES, SiteTruth
 from tests.inventories import node_document

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from deploy.local.rabbitmq import free_ports
+from deploy.local.ports import free_ports
 from shared.health_check import main
 
 

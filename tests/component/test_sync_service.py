@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from aiohttp.test_utils import TestClient
 from structlog.testing import capture_logs
 
 from deploy.local.openstack import SimulatedCloud, faults
+from deploy.local.ports import free_ports
 from shared.availability import SiteAvailability, SiteFlavors, Snapshot, utc_now
 from shared.embedded import EmbeddedTransport
 from shared.messages import decode
@@ -308,7 +308,7 @@ class TestTheProcess:
     def test_with_no_site_it_answers_its_probes_and_ends_at_sigterm(self, tmp_path: Path) -> None:
         config = tmp_path / "config.toml"
         config.write_text('[log]\nformat = "json"\n')
-        port = free_port()
+        port = free_ports(1)[0]
         variables = {**os.environ, "REFERENCE_SYNC_HOST": "127.0.0.1", "REFERENCE_SYNC_PORT": str(port)}
         command = [sys.executable, "-m", "sync_service", "--config", str(config)]
         with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as process:
@@ -352,12 +352,6 @@ def seconds_to_end(process: "subprocess.Popen[Any]") -> float:
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=20)
     return time.monotonic() - began
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def wait_for_answer(url: str) -> None:

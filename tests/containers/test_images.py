@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientSession
 
 from deploy.containers.engine import Engine
-from deploy.local.rabbitmq import free_ports
+from deploy.local.ports import free_ports
 from tests.containers.conftest import TARGETS, image
 from tests.e2e.world import PROJECT
 from tests.eventually import until, until_answered

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 from aiohttp import ClientSession, ClientTimeout
 
+from deploy.local.ports import free_ports
 from shared.logs import LogFormat
 from tests.e2e.cloud import Cloud
 from tests.eventually import until_answered
@@ -132,7 +132,7 @@ class World:
 
     def start(self, module: str, *arguments: str) -> Service:
         """A replica that may not even listen yet."""
-        port = _free_port()
+        port = free_ports(1)[0]
         config = self.folder / f"{module}-{len(self.services)}.toml"
         config.write_text(self._config())
         log = self.folder / f"{module}-{len(self.services)}.log"
@@ -176,8 +176,3 @@ class World:
             cloud = "kvm"
             {sites}
         """
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

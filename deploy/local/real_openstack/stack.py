@@ -12,8 +12,9 @@ from typing import Final
 
 import requests
 
+from deploy.local.ports import free_ports
 from deploy.local.processes import Process, wait_until
-from deploy.local.rabbitmq import RabbitNode, free_ports
+from deploy.local.rabbitmq import RabbitNode
 from deploy.local.real_openstack import configuration
 from deploy.local.real_openstack.identity import SERVICE_USER, Directory, Identity, IdentityError
 from deploy.local.real_openstack.seed import seeded
