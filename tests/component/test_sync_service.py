@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -311,7 +311,10 @@ class TestTheProcess:
         port = free_ports(1)[0]
         variables = {**os.environ, "REFERENCE_SYNC_HOST": "127.0.0.1", "REFERENCE_SYNC_PORT": str(port)}
         command = [sys.executable, "-m", "sync_service", "--config", str(config)]
-        with subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        with ExitStack() as stack:
+            process = stack.enter_context(subprocess.Popen(command, env=variables, stderr=subprocess.PIPE, text=True))
+            # Else whatever fails below would wait for it for ever.
+            stack.callback(process.kill)
             wait_for_answer(f"http://127.0.0.1:{port}/readyz")
             assert seconds_to_end(process) < 5
             assert process.stderr is not None
