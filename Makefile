@@ -37,6 +37,10 @@ test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded ru
 test-failover: environment broker ## how long a site goes unpolled when a replica or the broker is gone, as a table
 	@exec $(BIN)/python -m tests.chaos.failover
 
+test-ui: environment ## the page in a real browser; Chromium is installed if this may be done; pictures are in .cache/ui
+	@$(BIN)/python -m deploy.local.install_chromium
+	@$(BIN)/pytest --quiet -m ui tests/ui
+
 test-monitoring: environment ## the alert rules and the dashboard's queries, by promtool: installed if this may be done
 	@$(BIN)/python -m deploy.local.install_promtool
 	@$(BIN)/python -m deploy.local.dashboard_rules .cache/dashboard_rules.json
@@ -121,5 +125,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring test-rabbitmq4 \
+.PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-ui test-monitoring test-rabbitmq4 \
 	test-cluster test-images test-compose broker format format-check lint types imports manifests lint-ci documents generate lock clean
