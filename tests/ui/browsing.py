@@ -35,14 +35,11 @@ class Ui:
     """A page, the service that serves it, and what the browser complained of."""
 
     page: Page
-    server: BaseTestServer[Any]
+    server: BaseTestServer
+    app: web.Application
     complaints: list[str] = field(default_factory=list)
     prefix: str = ""
     _polls: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def app(self) -> web.Application:
-        return self.server.app
 
     async def open(self, address: str = "") -> Page:
         """The page at what stands behind its path."""
@@ -90,7 +87,7 @@ async def browsing(
     context.set_default_timeout(10_000)
     page = await context.new_page()
     async with TestServer(app) as server:
-        ui = Ui(page, server, prefix="")
+        ui = Ui(page, server, app)
         page.on("pageerror", lambda error: ui.complaints.append(str(error)))
         page.on("console", lambda message: ui.complaints.append(message.text) if message.type == "error" else None)
         try:

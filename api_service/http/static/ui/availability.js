@@ -82,6 +82,7 @@ onSite((event) => {
   if (event.nodes.length) recompute();
 });
 slots.onSlots(() => view() === "availability" && items.size && drawCalendar());
+addEventListener("resize", debounced(() => view() === "availability" && items.size && drawCalendar(), 100));
 setInterval(() => view() === "availability" && items.size && drawCalendar(), MINUTE);
 
 /** What of time is shown: never what has passed, since of that Blazar tells nothing. */
@@ -160,7 +161,7 @@ function drawCalendar() {
     ...chosen,
     ...(lease ? [{ start: +lease.start, end: +lease.end, label: "The time that is chosen", keys: null }] : []),
   ];
-  if (!items.size) return show(byId("calendar"), nothing("No node matches all of this."));
+  if (!items.size) return show(byId("calendar"), nothing());
   const rows = rowsAre() === "types" ? typeRows() : nodeRows(chosen[0]?.keys);
   show(
     byId("calendar"),

@@ -85,7 +85,7 @@ function draw() {
     byId("hardware"),
     el("h2", { class: "total" }, `${total} ${total === 1 ? "node" : "nodes"}`),
     legend(),
-    total === 0 ? nothing("No node matches all of this.") : [table(items, chosen), pager(total, offset, items.length)],
+    total === 0 ? nothing() : [table(items, chosen), pager(total, offset, items.length)],
     behind(url("nodes/search", request())),
   );
 }

@@ -1,5 +1,6 @@
 /* What is said when there is nothing to show, or something is wrong: always with what to do. */
 
+import { go, query } from "./address.js";
 import { curl } from "./api.js";
 import { announce, el } from "./dom.js";
 
@@ -19,14 +20,16 @@ export function problem(error, again) {
   );
 }
 
-/** Nothing matches. */
-export const nothing = (text) =>
-  el(
-    "div",
-    { class: "nothing" },
-    el("p", {}, el("strong", {}, text)),
-    el("p", {}, "Remove a filter, or ", afresh(), "."),
-  );
+/** There is no node: none matches, or none is known at all. */
+export function nothing() {
+  const all = [...query()].length === 0;
+  const toStatus = el("button", { class: "plain", onclick: () => go({ show: { view: "status" } }) }, "status");
+  const advice = all
+    ? ["The inventory is empty, or not loaded yet: the ", toStatus, " tells which."]
+    : ["Remove a filter, or ", afresh(), "."];
+  const text = all ? "There are no nodes." : "No node matches all of this.";
+  return el("div", { class: "nothing" }, el("p", {}, el("strong", {}, text)), el("p", {}, advice));
+}
 
 const afresh = () =>
   el("button", { class: "plain", onclick: () => (location.href = location.pathname) }, "start afresh");
