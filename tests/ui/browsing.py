@@ -70,6 +70,7 @@ class Ui:
 
     async def picture(self, name: str) -> None:
         """Keeps what is seen for a look."""
+        await self.page.evaluate("new Promise((done) => setTimeout(() => requestAnimationFrame(done), 50))")
         PICTURES.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=PICTURES / f"{re.sub(r'[^a-z0-9]+', '-', name.lower())}.png")
 

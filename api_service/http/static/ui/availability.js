@@ -82,7 +82,7 @@ onSite((event) => {
   if (event.nodes.length) recompute();
 });
 slots.onSlots(() => view() === "availability" && items.size && drawCalendar());
-addEventListener("resize", debounced(() => view() === "availability" && items.size && drawCalendar(), 100));
+addEventListener("resize", debounced(() => view() === "availability" && items.size && drawCalendar(), 0));
 setInterval(() => view() === "availability" && items.size && drawCalendar(), MINUTE);
 
 /** What of time is shown: never what has passed, since of that Blazar tells nothing. */

@@ -9,6 +9,7 @@ import { problem } from "./messages.js";
 import { instant, local, localInput, utc } from "./times.js";
 
 const FEW = 7;
+const NARROW = matchMedia("(max-width: 50rem)");
 const opened = new Set(["availability", "site_id", "node_type", "gpu.gpu_model"]);
 let asked = null;
 let counting;
@@ -50,6 +51,9 @@ onSite(({ site_id, nodes }) => {
   if (changed && asked !== null) recountSoon();
 });
 
+// Beside the table there is room for all of them; above it there is not.
+NARROW.addEventListener("change", () => byId("panel") && (byId("panel").open = !NARROW.matches));
+
 function selecting() {
   const found = filters();
   for (const name of ["start", "end"]) if (query().has(name)) found.set(name, query().get(name));
@@ -81,7 +85,7 @@ function withFacets(parameters, fields) {
 function panel(counts) {
   return el(
     "details",
-    { class: "panel", open: !matchMedia("(max-width: 50rem)").matches },
+    { class: "panel", id: "panel", open: !NARROW.matches },
     el("summary", {}, "Filters"),
     when(),
     FACETS.map(([field, title, label = String]) => facet(field, title, label, counts[field] ?? {})),
