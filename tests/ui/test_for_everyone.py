@@ -125,6 +125,33 @@ async def test_it_works_behind_a_prefix_that_a_proxy_takes_away(page_path: str, 
     ui.complaints.clear()
 
 
+async def test_an_address_that_somebody_made_up_breaks_nothing(ui: Ui) -> None:
+    page = await ui.open(
+        "?sort=constructor&infiniband=constructor&start=x&end=y&offset=0"
+        "#view=constructor&span=constructor&rows=x&from=x&begin=y&finish=z&type=w&slot=-1&count=x&hours=y"
+        "&selected=%E0%A4%A&node=%25&leave=constructor&before=a&after=b"
+    )
+    await expect(page.locator("#node").get_by_role("alert")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.get_by_role("link", name="Availability").click(force=True)
+    await expect(page.locator("#availability").get_by_role("alert").first).to_be_visible()
+    assert all("Failed to load resource" in each for each in ui.complaints), ui.complaints
+    ui.complaints.clear()
+
+
+async def test_what_is_typed_is_not_lost_when_something_else_is_done(ui: Ui) -> None:
+    page = await ui.open("?node_type=gpu_a100_pcie#view=availability&rows=nodes")
+    await page.get_by_label("Hours").fill("77")
+    await page.get_by_label("Select pcie-03").check()
+    await expect(page.locator("#selection")).to_contain_text("1 node selected")
+    await expect(page.get_by_label("Hours")).to_have_value("77")
+    words = page.get_by_label("Search all texts")
+    await words.fill("epyc ")
+    await expect(page.locator(".chips")).to_contain_text("Text: epyc")
+    await words.press_sequentially("7763")
+    await expect(page.locator(".chips")).to_contain_text("Text: epyc 7763")
+
+
 async def test_before_there_is_an_inventory_the_page_says_what_to_do(browser: Browser) -> None:
     async with browsing(browser) as ui:
         page = await ui.open()

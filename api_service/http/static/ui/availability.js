@@ -12,13 +12,14 @@ import * as slots from "./slots.js";
 import { legend } from "./states.js";
 import { DAY, HOUR, instant, local, MINUTE } from "./times.js";
 
-const SPANS = {
-  "12h": ["12 hours", 12 * HOUR],
-  "1d": ["1 day", DAY],
-  "3d": ["3 days", 3 * DAY],
-  "7d": ["7 days", 7 * DAY],
-  "30d": ["30 days", 30 * DAY],
-};
+const SPANS = new Map([
+  ["12h", ["12 hours", 12 * HOUR]],
+  ["1d", ["1 day", DAY]],
+  ["3d", ["3 days", 3 * DAY]],
+  ["7d", ["7 days", 7 * DAY]],
+  ["30d", ["30 days", 30 * DAY]],
+]);
+const COLLATOR = new Intl.Collator(undefined, { numeric: true });
 const FEW = 60; // nodes that are shown one by one without being asked
 const PART = 200;
 
@@ -82,12 +83,15 @@ onSite((event) => {
   if (event.nodes.length) recompute();
 });
 slots.onSlots(() => view() === "availability" && items.size && drawCalendar());
-addEventListener("resize", debounced(() => view() === "availability" && items.size && drawCalendar(), 0));
+addEventListener(
+  "resize",
+  debounced(() => view() === "availability" && items.size && drawCalendar(), 0),
+);
 setInterval(() => view() === "availability" && items.size && drawCalendar(), MINUTE);
 
 /** What of time is shown: never what has passed, since of that Blazar tells nothing. */
 function stretch() {
-  const [, length] = SPANS[shown().get("span")] ?? SPANS["30d"];
+  const [, length] = SPANS.get(shown().get("span")) ?? SPANS.get("30d");
   const now = Math.floor(Date.now() / MINUTE) * MINUTE;
   const from = Math.max(now, Date.parse(shown().get("from") ?? "") || now);
   return { from, to: from + length, length, now };
@@ -137,7 +141,7 @@ function toolbar() {
     el(
       "div",
       { class: "choices", role: "group", "aria-label": "How much time" },
-      Object.entries(SPANS).map(([value, [title]]) => choice("span", value, title, value === current)),
+      [...SPANS].map(([value, [title]]) => choice("span", value, title, value === current)),
     ),
     el(
       "div",
@@ -196,7 +200,7 @@ function trackWidth() {
 function typeRows() {
   const byType = Map.groupBy(items.values(), typeOf);
   return [...byType]
-    .sort(([one], [other]) => one.localeCompare(other))
+    .sort(([one], [other]) => COLLATOR.compare(one, other))
     .map(([label, members]) => ({
       label,
       items: members,
@@ -211,7 +215,7 @@ function nodeRows(keys = new Set()) {
     [...items].map(([key, item]) => [key, `${keys.has(key) ? 0 : 1} ${typeOf(item)} ${nameOf(item)} ${key}`]),
   );
   return [...items]
-    .sort(([one], [other]) => sorting.get(one).localeCompare(sorting.get(other), undefined, { numeric: true }))
+    .sort(([one], [other]) => COLLATOR.compare(sorting.get(one), sorting.get(other)))
     .map(([key, item]) => ({
       label: nameOf(item),
       where: siteName(item.site_id),

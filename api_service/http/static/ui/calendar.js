@@ -73,7 +73,7 @@ function row(each, from, to, scale, bands) {
           checked: selected().includes(key),
           onchange: (event) => select([key], event.target.checked),
         }),
-      el("button", { class: "name", onclick: each.open }, each.label),
+      el("button", { class: "name", id: `open ${key ?? each.label}`, onclick: each.open }, each.label),
       each.where && el("span", { class: "where" }, each.where),
       single
         ? stateMark(item)

@@ -16,7 +16,8 @@ let counting;
 
 /** Counts anew if the filters are others than those that were counted. */
 export function render() {
-  byId("q").value = query().get("q") ?? "";
+  // Not under the hands of somebody who types.
+  if (document.activeElement !== byId("q")) byId("q").value = query().get("q") ?? "";
   show(byId("chips"), chips());
   const wants = String(selecting());
   if (wants === asked) return;
@@ -33,7 +34,11 @@ export async function recount() {
   } catch (error) {
     if (error.name === "AbortError") return;
     asked = null;
-    show(byId("filters"), panel({}), error instanceof Problem && error.status === 400 ? [] : problem(error, render));
+    show(
+      byId("filters"),
+      panel(new Map()),
+      error instanceof Problem && error.status === 400 ? [] : problem(error, render),
+    );
   }
 }
 
@@ -72,7 +77,8 @@ async function counted(signal) {
       return search(withFacets(rest, [field]), signal);
     }),
   ]);
-  return Object.assign({}, ...answers.map((answer) => answer.facets ?? {}));
+  const found = answers.flatMap((answer) => Object.entries(answer.facets ?? {}));
+  return new Map(found.map(([field, values]) => [field, new Map(Object.entries(values))]));
 }
 
 function withFacets(parameters, fields) {
@@ -88,7 +94,7 @@ function panel(counts) {
     { class: "panel", id: "panel", open: !NARROW.matches },
     el("summary", {}, "Filters"),
     when(),
-    FACETS.map(([field, title, label = String]) => facet(field, title, label, counts[field] ?? {})),
+    FACETS.map(([field, title, label = String]) => facet(field, title, label, counts.get(field) ?? new Map())),
   );
 }
 
@@ -131,7 +137,7 @@ function chooseTime() {
 
 function facet(field, title, label, counts) {
   const chosen = query().getAll(field);
-  const values = [...new Set([...Object.keys(counts), ...chosen])];
+  const values = [...new Set([...counts.keys(), ...chosen])];
   if (!values.length) return null;
   const option = (value) =>
     el(
@@ -144,7 +150,7 @@ function facet(field, title, label, counts) {
         onchange: (event) => choose(field, value, event.target.checked),
       }),
       el("span", { class: "value" }, label(value)),
-      el("span", { class: "count" }, counts[value] ?? 0),
+      el("span", { class: "count" }, counts.get(value) ?? 0),
     );
   const more = values.slice(FEW);
   return el(
@@ -154,7 +160,7 @@ function facet(field, title, label, counts) {
       open: opened.has(field) || chosen.length > 0,
       ontoggle: (event) => (event.target.open ? opened.add(field) : opened.delete(field)),
     },
-    el("summary", {}, title),
+    el("summary", { id: `title ${field}` }, title),
     el("div", { role: "group", "aria-label": title }, values.slice(0, FEW).map(option)),
     more.length > 0 && el("details", { class: "more" }, el("summary", {}, `${more.length} more`), more.map(option)),
   );
@@ -168,9 +174,9 @@ function choose(field, value, on) {
 }
 
 function chips() {
-  const titles = Object.fromEntries(FACETS.map(([field, title, label = String]) => [field, [title, label]]));
+  const titles = new Map(FACETS.map(([field, title, label = String]) => [field, [title, label]]));
   const found = [...filters()].map(([name, value]) => {
-    const [title, label] = titles[name] ?? [name === "q" ? "Text" : name, String];
+    const [title, label] = titles.get(name) ?? [name === "q" ? "Text" : name, String];
     return chip(`${title}: ${label(value)}`, () => choose(name, value, false));
   });
   const time = wanted();

@@ -119,9 +119,9 @@ function table(items, chosen) {
 
 function header([title, field, , kind]) {
   const sort = query().get("sort");
-  const direction = { [field]: "ascending", [`-${field}`]: "descending" }[sort];
+  const direction = sort === field ? "ascending" : sort === `-${field}` ? "descending" : null;
   const next = direction === "ascending" ? `-${field}` : field;
-  const arrow = { ascending: " ▲", descending: " ▼" }[direction] ?? "";
+  const arrow = direction ? (direction === "ascending" ? " ▲" : " ▼") : "";
   return el(
     "th",
     { scope: "col", "aria-sort": direction, class: kind },

@@ -24,7 +24,11 @@ export function bytes(size) {
 }
 
 const rate = (text) => (Number(text) >= 1e9 ? `${Number(text) / 1e9} Gbit/s` : `${Number(text) / 1e6} Mbit/s`);
-const yesNo = (text) => ({ true: "Yes", false: "No" })[text] ?? text;
+const YES_NO = new Map([
+  ["true", "Yes"],
+  ["false", "No"],
+]);
+const yesNo = (text) => YES_NO.get(text) ?? text;
 
 /** What may be chosen beside the table: the field, its title, and how a value is written for people. */
 export const FACETS = [

@@ -96,7 +96,7 @@ const heading = () =>
   );
 
 function draw() {
-  const chosen = FORMS[shown().get("leave")] ? shown().get("leave") : "commands";
+  const chosen = Object.hasOwn(FORMS, shown().get("leave")) ? shown().get("leave") : "commands";
   const [, type, file, text] = FORMS[chosen];
   const calendar = asked("nodes/availability.ics", selected());
   show(
@@ -151,7 +151,7 @@ function form() {
         type: "datetime-local",
         value: moment ? localInput(moment) : "",
         title: moment ? utc(moment) : "At once",
-        onchange: () => retime(),
+        onchange: () => setTimeout(retime),
       }),
     );
   return el(
@@ -166,13 +166,16 @@ function form() {
         id: "lease-name",
         value: name,
         maxlength: "80",
-        onchange: (event) => go({ show: { name: event.target.value || null }, replace: true }),
+        onchange: (event) => setTimeout(rename, 0, event.target.value),
       }),
     ),
     time("lease-start", "From (empty: at once)", start),
     time("lease-end", "Until", end),
   );
 }
+
+// Once the focus is where it goes: what is drawn anew keeps it.
+const rename = (name) => go({ show: { name: name || null }, replace: true });
 
 function retime() {
   const start = byId("lease-start").value;

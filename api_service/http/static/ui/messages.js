@@ -34,13 +34,17 @@ export function nothing() {
 const afresh = () =>
   el("button", { class: "plain", onclick: () => (location.href = location.pathname) }, "start afresh");
 
+// Which of them stand open: what is drawn anew keeps them so.
+const open = new Set();
+
 /** The API call behind what is shown, to be copied. */
 export function behind(address, what = "") {
   const command = curl(address);
+  const toggled = ({ target }) => (target.open ? open.add(what) : open.delete(what));
   return el(
     "details",
-    { class: "behind" },
-    el("summary", {}, what ? `Show ${what} as curl` : "Show as curl"),
+    { class: "behind", open: open.has(what), ontoggle: toggled },
+    el("summary", { id: `behind ${what}` }, what ? `Show ${what} as curl` : "Show as curl"),
     el(
       "p",
       {},

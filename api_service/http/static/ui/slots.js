@@ -10,6 +10,8 @@ import { ago, span, time } from "./times.js";
 let asked = null;
 let found = [];
 let changed = () => {};
+let made = null;
+let madeFor = null;
 
 /** Calls `listener` when other slots are to be drawn. */
 export const onSlots = (listener) => (changed = listener);
@@ -26,8 +28,17 @@ export function bands() {
   }));
 }
 
+/** Kept while the address asks for the same, so that nothing is lost that somebody is about to ask. */
 export function form() {
   const given = shown();
+  const asks = String(["count", "hours", "across"].map((name) => given.get(name)));
+  if (made && asks === madeFor) return made;
+  madeFor = asks;
+  made = build(given);
+  return made;
+}
+
+function build(given) {
   const number = (id, title, value, max) =>
     el("label", {}, title, el("input", { id, type: "number", min: "1", max, required: true, value }));
   return el(
