@@ -69,3 +69,8 @@ def test_modules_import_what_there_is() -> None:
     for file in OURS:
         for name in re.findall(r'from "\./([^"]+)"', file.read_text()):
             assert name in ASSETS, (file.name, name)
+
+
+async def test_all_modules_are_asked_for_at_once(service: Service) -> None:
+    modules = {f"/ui/assets/{name}" for name in ASSETS if name.endswith(".js")}
+    assert modules <= set(await loaded(service, "/ui"))

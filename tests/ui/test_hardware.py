@@ -46,6 +46,14 @@ async def test_the_address_brings_the_same_view_back(ui: Ui) -> None:
     await expect(page.locator("#node")).to_be_visible()
 
 
+async def test_values_with_commas_in_the_address_are_choices_of_their_own(ui: Ui) -> None:
+    page = await ui.open("?node_type=gpu_a100_pcie,compute_arm64")
+    await expect(page.locator("#hardware .total")).to_have_text("10 nodes")
+    await expect(page.get_by_role("checkbox", name="compute_arm64 4")).to_be_checked()
+    await page.get_by_role("checkbox", name="gpu_a100_pcie 6").uncheck()
+    await expect(page.locator("#hardware .total")).to_have_text("4 nodes")
+
+
 async def test_words_are_looked_for_in_all_texts(ui: Ui) -> None:
     page = await ui.open()
     await page.get_by_label("Search all texts").fill("thunderx2")

@@ -9,6 +9,15 @@ export const MOST_SELECTED = 200; // as many values as one condition of the API 
 /** What the API is asked for: filters, and for the table also its order and part. */
 export const query = () => new URLSearchParams(location.search);
 
+// Of these the API takes several values with commas too.
+const LISTS = new Set(["site_id", "cluster_id", "node_type", "arch", "availability"]);
+
+/** The values of a filter, one by one. */
+export const chosen = (name) =>
+  query()
+    .getAll(name)
+    .flatMap((each) => (LISTS.has(name) ? each.split(",") : [each]));
+
 /** Filters alone, which the plans take too. */
 export function filters() {
   const found = query();

@@ -1,6 +1,6 @@
 /* What may be chosen, with how many nodes each choice leaves; and what is chosen, to be taken back. */
 
-import { filters, go, keyOf, query, wanted } from "./address.js";
+import { chosen, filters, go, keyOf, query, wanted } from "./address.js";
 import { Problem, search } from "./api.js";
 import { byId, debounced, el, show } from "./dom.js";
 import { FACETS } from "./inventory.js";
@@ -136,8 +136,8 @@ function chooseTime() {
 }
 
 function facet(field, title, label, counts) {
-  const chosen = query().getAll(field);
-  const values = [...new Set([...counts.keys(), ...chosen])];
+  const taken = chosen(field);
+  const values = [...new Set([...counts.keys(), ...taken])];
   if (!values.length) return null;
   const option = (value) =>
     el(
@@ -146,7 +146,7 @@ function facet(field, title, label, counts) {
       el("input", {
         id: `facet ${field} ${value}`,
         type: "checkbox",
-        checked: chosen.includes(value),
+        checked: taken.includes(value),
         onchange: (event) => choose(field, value, event.target.checked),
       }),
       el("span", { class: "value" }, label(value)),
@@ -157,7 +157,7 @@ function facet(field, title, label, counts) {
     "details",
     {
       class: "facet",
-      open: opened.has(field) || chosen.length > 0,
+      open: opened.has(field) || taken.length > 0,
       ontoggle: (event) => (event.target.open ? opened.add(field) : opened.delete(field)),
     },
     el("summary", { id: `title ${field}` }, title),
@@ -167,15 +167,14 @@ function facet(field, title, label, counts) {
 }
 
 function choose(field, value, on) {
-  const kept = query()
-    .getAll(field)
-    .filter((each) => each !== value);
+  const kept = chosen(field).filter((each) => each !== value);
   go({ ask: { [field]: on ? [...kept, value] : kept, offset: null } });
 }
 
 function chips() {
   const titles = new Map(FACETS.map(([field, title, label = String]) => [field, [title, label]]));
-  const found = [...filters()].map(([name, value]) => {
+  const each = [...new Set(filters().keys())].flatMap((name) => chosen(name).map((value) => [name, value]));
+  const found = each.map(([name, value]) => {
     const [title, label] = titles.get(name) ?? [name === "q" ? "Text" : name, String];
     return chip(`${title}: ${label(value)}`, () => choose(name, value, false));
   });

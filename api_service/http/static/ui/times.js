@@ -61,7 +61,7 @@ export const minuteDown = (moment) => new Date(Math.floor(new Date(moment) / MIN
 export function ticks(from, to, most = 12) {
   const wanted = (to - from) / most;
   const hours = [1, 2, 3, 6, 12].find((each) => each * HOUR >= wanted);
-  const days = hours ? 0 : ([1, 2, 3, 5, 7, 14, 30].find((each) => each * DAY >= wanted) ?? 60);
+  const days = hours ? 0 : ([1, 2, 3, 5, 7, 10, 14, 30].find((each) => each * DAY >= wanted) ?? 60);
   const at = new Date(from);
   at.setMinutes(0, 0, 0);
   at.setHours(hours ? Math.floor(at.getHours() / hours) * hours : 0);
