@@ -1,11 +1,12 @@
 """For those who see, hear, type or tap; behind any prefix; and with as many nodes as there may be."""
 
+import asyncio
 import time
 from collections.abc import Iterable
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from api_service.domain.inventory import DataFault, FaultKind, Inventory
 from tests.figures import Figure
@@ -150,6 +151,26 @@ async def test_what_is_typed_is_not_lost_when_something_else_is_done(ui: Ui) -> 
     await expect(page.locator(".chips")).to_contain_text("Text: epyc")
     await words.press_sequentially("7763")
     await expect(page.locator(".chips")).to_contain_text("Text: epyc 7763")
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_breaks_nothing(ui: Ui) -> None:
+    late = asyncio.Event()
+
+    async def slow(route: Route) -> None:
+        await late.wait()
+        await route.continue_()
+
+    await ui.page.route("**/availability/*", slow)
+    page = await ui.open("#view=availability&count=1&hours=1")
+    await expect(page.locator("#calendar .row").first).to_be_visible()
+    await page.route("**/nodes/availability*", lambda route: route.abort())
+    await page.get_by_label("Search all texts").fill("a100")
+    await expect(page.locator("#availability").get_by_role("alert")).to_be_visible()
+    async with page.expect_response("**/availability/earliest*"):
+        late.set()
+    await page.evaluate("new Promise((done) => setTimeout(done))")  # what waits for the answer has its turn
+    assert all("Failed to load resource" in each for each in ui.complaints), ui.complaints
+    ui.complaints.clear()
 
 
 async def test_before_there_is_an_inventory_the_page_says_what_to_do(browser: Browser) -> None:

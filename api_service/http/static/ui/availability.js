@@ -57,6 +57,7 @@ export async function load() {
   } catch (error) {
     if (error.name === "AbortError") return;
     asked = null;
+    items = new Map(); // there is no calendar to draw them in
     show(byId("availability"), problem(error, render));
   }
 }

@@ -31,7 +31,7 @@ export async function render(from, to, { again = false } = {}) {
   parameters.set("end", instant(to));
   parameters.set("step", `PT${Math.ceil((to - from) / 1000 / STEPS)}S`);
   const address = url("availability/capacity", parameters);
-  if (asked === address.href && !again && byId("capacity").children.length) return;
+  if (asked === address.href && !again && byId("capacity")?.children.length) return;
   asked = address.href;
   try {
     const found = await get(address);
@@ -49,6 +49,7 @@ export async function render(from, to, { again = false } = {}) {
 const nameOf = (group) => String(group.group.node_type ?? "no type");
 
 function draw(address) {
+  if (!byId("capacity")) return; // another view, or a problem, has taken its place
   const groups = [...answer.groups].sort((one, other) => other.total - one.total);
   const chosen = groups.find((group) => nameOf(group) === shown().get("type"));
   const layers = chosen ? statesOf(chosen) : typesOf(groups);

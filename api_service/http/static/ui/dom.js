@@ -30,6 +30,7 @@ function filled(made, attributes, children) {
 
 /** Puts children into an element instead of those it has; whatever was focused stays so, if it is there by its id. */
 export function show(parent, ...children) {
+  if (!parent) return; // what was to hold them is gone: an answer came when nobody looked any more
   const focused = parent.contains(document.activeElement) ? document.activeElement.id : "";
   parent.replaceChildren(...children.flat(Infinity).filter(Boolean));
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
