@@ -16,7 +16,7 @@ environment: ## make or renew .venv
 run: environment ## run both services, with a broker, a cloud and an inventory where none are named
 	@exec $(BIN)/python -m deploy.local
 
-check: format-check lint lint-ci types imports test documents manifests ## everything that must hold; what CI runs
+check: format-check lint lint-ci types imports test documents manifests check-ui ## everything that must hold; what CI runs
 
 test: environment broker ## run every test and hold its coverage to the floors
 	@$(BIN)/coverage erase
@@ -36,6 +36,15 @@ test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded ru
 
 test-failover: environment broker ## how long a site goes unpolled when a replica or the broker is gone, as a table
 	@exec $(BIN)/python -m tests.chaos.failover
+
+test-ui: environment ## the page in a real browser; Chromium is installed if this may be done; pictures are in .cache/ui
+	@$(BIN)/python -m deploy.local.install_chromium
+	@$(BIN)/pytest --quiet -m ui tests/ui
+
+# Where there can be no browser, the sentence why is all there is: the rest has been checked.
+check-ui: environment
+	@if $(BIN)/python -m deploy.local.install_chromium; then $(MAKE) --no-print-directory test-ui; \
+	else echo "The page was NOT tested in a browser: make test-ui was left out."; fi
 
 test-monitoring: environment ## the alert rules and the dashboard's queries, by promtool: installed if this may be done
 	@$(BIN)/python -m deploy.local.install_promtool
@@ -121,5 +130,5 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check test test-openstack test-bounds test-chaos test-failover test-monitoring test-rabbitmq4 \
+.PHONY: help environment run check check-ui test test-openstack test-bounds test-chaos test-failover test-ui test-monitoring test-rabbitmq4 \
 	test-cluster test-images test-compose broker format format-check lint types imports manifests lint-ci documents generate lock clean

@@ -10,7 +10,7 @@ from api_service.domain.inventory import Cluster, Flavor, Node, Site
 
 type LinkList = list[dict[str, str]]
 
-ENTRIES: Final = ("search", "docs", "openapi", "asyncapi", "status")
+ENTRIES: Final = ("search", "docs", "ui", "openapi", "asyncapi", "status")
 """Entry points that the root links to, by the names of their routes, which are the links' rels too."""
 
 DIFFS: Final = ("root.diff", "site.diff", "cluster.diff", "node.diff")

@@ -13,6 +13,7 @@ from api_service.http.handlers import (
     grid5000,
     inventory,
     operations,
+    page,
     planning,
     search,
     versions,
@@ -84,6 +85,8 @@ OTHERS: Final[tuple[tuple[str, str, Endpoint], ...]] = (
     ("asyncapi", "/asyncapi.json", operations.get_asyncapi),
     ("docs", "/docs", operations.get_docs),
     ("docs.asset", "/docs/assets/{name}", operations.get_docs_asset),
+    ("ui", "/ui", page.get_page),
+    ("ui.asset", "/ui/assets/{name}", page.get_page_asset),
 )
 """What has one form only, or, with a slash appended, two."""
 

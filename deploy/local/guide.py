@@ -25,6 +25,7 @@ def tell_what_to_try(plan: Plan) -> None:
     print(
         "",
         f"  API            {api}",
+        f"  page           {api}/ui",
         f"  documentation  {api}/docs",
         f"  status         {api}/status",
         f"  sync service   {plan.sync_url}/status",

@@ -66,6 +66,7 @@ async def test_the_root_tells_the_commit_and_its_time_and_links_to_all_there_is(
         "version": f"/versions/{sha('3')}",
         "search": "/nodes/search",
         "docs": "/docs",
+        "ui": "/ui",
         "openapi": "/openapi.json",
         "asyncapi": "/asyncapi.json",
         "status": "/status",

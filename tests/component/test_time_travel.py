@@ -136,7 +136,7 @@ async def test_all_ways_to_ask_for_a_commit_give_the_same_answer_in_every_form(
 async def test_links_lead_to_the_same_commit_and_none_to_the_availability_of_now(
     service: Service, shas: list[str]
 ) -> None:
-    timeless = {"/docs", "/openapi.json", "/asyncapi.json", "/status"}
+    timeless = {"/docs", "/ui", "/openapi.json", "/asyncapi.json", "/status"}
     waiting, seen = [f"/?timestamp={FIRST_COMMIT_AT + 60}"], set[str]()
     while waiting:
         body = await service.json(waiting.pop())
