@@ -208,6 +208,9 @@ SEARCH_ITEM: Final = example(
     version=SHA,
     links=links(self=NODE_HREF, parent="/sites/tacc/clusters/chameleon", availability=f"{NODE_HREF}/availability"),
 )
+SELECTED_ITEM: Final = example(
+    uid=NODE_ID, site_id="tacc", cluster_id="chameleon", gpu={"gpu_model": "A100"}, availability="available"
+)
 SEARCH: Final = example(
     total=37,
     offset=0,

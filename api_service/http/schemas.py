@@ -202,7 +202,17 @@ class SearchItemBody(NodeBody):
     stale: bool
 
 
-class SearchBody(Page[SearchItemBody]):
+class SelectedItemBody(BaseModel):
+    """What `fields` selects of a node that fits, and where it is."""
+
+    model_config = examples.SELECTED_ITEM
+
+    uid: str
+    site_id: str
+    cluster_id: str
+
+
+class SearchBody(Page[SearchItemBody | SelectedItemBody]):
     """Nodes that fit, or a part of them; of `fields`, those that were asked for."""
 
     model_config = examples.SEARCH

@@ -35,6 +35,7 @@ IDS = {
     "flavor_id": "m1.xlarge",
     "name": "init.js",
 }
+NAMES = {"ui.asset": {"name": "main.js"}}
 NEVER_STORED = {"events", "healthz", "readyz", "status", "metrics"}
 ABOUT = ("Cache-Control", "ETag", "Last-Modified", "Vary", "Access-Control-Allow-Origin")
 CODINGS = tuple(DECODED)
@@ -108,7 +109,7 @@ async def test_every_good_answer_may_be_stored_and_is_not_sent_again(
 ) -> None:
     newest, oldest = repository.log("main")
     for name, path, _ in (*RESOURCES, *OTHERS):
-        target = path.format(**IDS, version=oldest, other=newest)
+        target = path.format(**IDS | NAMES.get(name, {}), version=oldest, other=newest)
         for coding in CODINGS:
             # A stream of events has no end.
             got, body = await raw(sample, target, "HEAD" if name == "events" else "GET", Accept_Encoding=coding)

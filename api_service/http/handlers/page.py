@@ -6,10 +6,20 @@ from typing import Final
 
 from aiohttp import web
 
+from api_service.http.caching import Answer, Ready
+from shared.availability import utc_now
+
 FOLDER: Final = Path(__file__).parent.parent / "static" / "ui"
-TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml; charset=utf-8",
+}
 ASSETS: Final = {file.name: TYPES[file.suffix] for file in sorted(FOLDER.iterdir()) if file.suffix in TYPES}
 """What the page may load, with the media type of each; a name that is not here leads nowhere."""
+
+BEGUN: Final = utc_now()
+"""As far as anybody knows the files were never others."""
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -20,10 +30,9 @@ POLICY: Final = (
 
 async def get_page(request: web.Request) -> web.Response:
     """The page; what it loads it names relative to itself, so that it works wherever it is mounted."""
-    assets = "assets" if request.path.endswith("/") else "ui/assets"
-    page = _file("index.html").decode().replace("{assets}", assets)
-    headers = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"}
-    return web.Response(text=page, content_type="text/html", headers=headers)
+    response = Answer(_page("assets" if request.path.endswith("/") else "ui/assets"), modified=BEGUN)
+    response.headers.update({"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer"})
+    return response
 
 
 async def get_page_asset(request: web.Request) -> web.Response:
@@ -31,9 +40,15 @@ async def get_page_asset(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if name not in ASSETS:
         raise web.HTTPNotFound
-    return web.Response(body=_file(name), content_type=ASSETS[name], charset="utf-8")
+    return Answer(_asset(name), modified=BEGUN)
 
 
 @cache
-def _file(name: str) -> bytes:
-    return (FOLDER / name).read_bytes()
+def _page(assets: str) -> Ready:
+    page = (FOLDER / "index.html").read_text().replace("{assets}", assets)
+    return Ready(page.encode(), "text/html; charset=utf-8", lasting=True)
+
+
+@cache
+def _asset(name: str) -> Ready:
+    return Ready((FOLDER / name).read_bytes(), ASSETS[name], lasting=True)
