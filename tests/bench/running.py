@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPMessage
 from typing import Final
 
 LOCALHOST: Final = "127.0.0.1"
@@ -28,7 +28,7 @@ class Server:
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[bytes, Mapping[str, str]]:
+    ) -> tuple[bytes, HTTPMessage]:
         """The same with the headers of the answer."""
         connection = HTTPConnection(LOCALHOST, self.port, timeout=600)
         try:
@@ -36,7 +36,7 @@ class Server:
             response = connection.getresponse()
             answer = response.read()
             assert response.status == 200, (path, response.status, answer[:1000])
-            return answer, dict(response.getheaders())
+            return answer, response.headers
         finally:
             connection.close()
 
