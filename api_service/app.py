@@ -19,7 +19,7 @@ from api_service.http.costly import COSTLY, CostlyWork
 from api_service.http.event_stream import READERS, Readers
 from api_service.http.known_paths import KnownPaths
 from api_service.http.links import Links
-from api_service.http.middlewares import cross_origin, mark, observed
+from api_service.http.middlewares import cross_origin, observed
 from api_service.http.openapi import OPENAPI, Contract, openapi_document
 from api_service.http.past import PAST, Past
 from api_service.http.problems import problem_details
@@ -96,7 +96,6 @@ def create_app(
         cacheable(settings.reference.reload_interval_seconds),
     )
     app = web.Application(middlewares=middlewares)
-    app.on_response_prepare.append(mark)
     app[keys.SETTINGS] = settings
     app[keys.CLOCK] = clock
     app[keys.INVENTORY] = InventoryStore()

@@ -29,7 +29,7 @@ READABLE_HEADERS: Final = "ETag, Link, Retry-After, X-Request-ID"
 
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:
-    """Puts them there as the answer begins: a stream does so long before its handler returns it."""
+    """Puts them there; a stream, which begins long before its handler returns it, is to ask for that by itself."""
     marks = request.get(MARKS, {})
     if "Vary" in marks and (others := response.headers.get("Vary")):
         marks = {**marks, "Vary": f"{others}, {marks['Vary']}"}
@@ -52,6 +52,8 @@ def observed(registry: CollectorRegistry) -> Middleware:
         # Each request is a task of its own, so nobody else sees it, and it ends with the request.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         response = await handler(request)
+        if not response.prepared:
+            await mark(request, response)
         took = time.perf_counter() - began
         route = route_of(request.match_info.route.resource)
         # A client may invent methods without end.
