@@ -17,6 +17,7 @@ from api_service.domain.live_map import LiveMap
 from api_service.http.caching import FORMS, MAX_COMPRESSED_BYTES, cacheable
 from api_service.http.costly import COSTLY, CostlyWork
 from api_service.http.event_stream import READERS, Readers
+from api_service.http.kept_answers import KEPT_ANSWERS, KeptAnswers
 from api_service.http.known_paths import KnownPaths
 from api_service.http.links import Links
 from api_service.http.middlewares import cross_origin, observed
@@ -104,6 +105,7 @@ def create_app(
     app[COSTLY] = CostlyWork()
     # Turns of its own: an answer that is made already does not wait for those that are still to be made.
     app[FORMS] = Remembered(CostlyWork(), most_bytes=MAX_COMPRESSED_BYTES)
+    app[KEPT_ANSWERS] = KeptAnswers()
     app[FEED] = AvailabilityFeed(
         transport
         or BrokerTransport(settings.broker.url, name="reference-api", job_queue_type=settings.broker.job_queue_type),
