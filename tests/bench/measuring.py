@@ -62,8 +62,9 @@ class Checked:
     def __init__(self, ours: Server, world: World, began: datetime) -> None:
         self.ours = ours
         self._bookings = Bookings(world, began)
-        self._polls = 0
-        self._version = orjson.loads(ours.say("GET", "/"))["version"]
+        self._polls: list[str] = []
+        self._told_to_naive = 0
+        self.version = orjson.loads(ours.say("GET", "/"))["version"]
 
     def answer(self, case: Case) -> tuple[bytes, str]:
         """What it answers, and its tag; polls stand still until `feed`.
@@ -71,14 +72,28 @@ class Checked:
         Raises:
             AssertionError: it is wrong.
         """
-        for moment in polls_of(self.ours)[self._polls :]:
-            self._polls += 1
+        for moment in polls_of(self.ours)[len(self._polls) :]:
+            self._polls.append(moment)
             list(self._bookings.poll(datetime.fromisoformat(moment)))
-        body, headers = self.ours.ask("GET", case.path, headers=case.headers)
-        oracle = Oracle(self._bookings, self._version, utc_now())
+        return self._held(case, self.ours, case.headers)
+
+    def held_to(self, case: Case, naive: Server) -> None:
+        """Holds another service to the same, after it was told of the same polls.
+
+        Raises:
+            AssertionError: its answer is wrong.
+        """
+        new = self._polls[self._told_to_naive :]
+        naive.say("POST", "/bench/poll", orjson.dumps(new), {"Content-Type": "application/json"})
+        self._told_to_naive = len(self._polls)
+        self._held(case, naive, {})
+
+    def _held(self, case: Case, server: Server, sent: Mapping[str, str]) -> tuple[bytes, str]:
+        body, headers = server.ask("GET", case.path, headers=sent)
+        oracle = Oracle(self._bookings, self.version, utc_now())
         answer = orjson.loads(DECODED[headers.get("Content-Encoding", "identity")](body))
         assert case.right(oracle, answer), f"{case.path} is answered wrongly"
-        return body, headers["ETag"]
+        return body, headers.get("ETag", "")
 
     def feed(self) -> None:
         """Lets polls come."""
