@@ -46,6 +46,9 @@ check-ui: environment
 	@if $(BIN)/python -m deploy.local.install_chromium; then $(MAKE) --no-print-directory test-ui; \
 	else echo "The page was NOT tested in a browser: make test-ui was left out."; fi
 
+bench: environment ## what a request costs, beside bare aiohttp and FastAPI, into docs/performance.md: some ten minutes
+	@exec $(BIN)/python -m tests.bench
+
 test-monitoring: environment ## the alert rules and the dashboard's queries, by promtool: installed if this may be done
 	@$(BIN)/python -m deploy.local.install_promtool
 	@$(BIN)/python -m deploy.local.dashboard_rules .cache/dashboard_rules.json
@@ -117,6 +120,8 @@ lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRA
 		--constraint requirements/run.txt --output-file requirements/$$service.txt || exit 1; done
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/openstack.in --constraint requirements/build.txt \
 		--output-file requirements/openstack.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/bench.in --constraint requirements/build.txt \
+		--constraint requirements/run.txt --output-file requirements/bench.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/kubectl.in --output-file requirements/kubectl.txt
 
 clean: ## remove whatever the other targets made
@@ -130,5 +135,6 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check check-ui test test-openstack test-bounds test-chaos test-failover test-ui test-monitoring test-rabbitmq4 \
+.PHONY: help environment run check check-ui test test-openstack test-bounds test-chaos test-failover test-ui bench \
+	test-monitoring test-rabbitmq4 \
 	test-cluster test-images test-compose broker format format-check lint types imports manifests lint-ci documents generate lock clean

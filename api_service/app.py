@@ -17,14 +17,16 @@ from api_service.domain.live_map import LiveMap
 from api_service.http.caching import FORMS, MAX_COMPRESSED_BYTES, cacheable
 from api_service.http.costly import COSTLY, CostlyWork
 from api_service.http.event_stream import READERS, Readers
+from api_service.http.kept_answers import KEPT_ANSWERS, KeptAnswers
+from api_service.http.known_paths import KnownPaths
 from api_service.http.links import Links
-from api_service.http.middlewares import cross_origin, mark, observed
+from api_service.http.middlewares import cross_origin, observed
 from api_service.http.openapi import OPENAPI, Contract, openapi_document
 from api_service.http.past import PAST, Past
-from api_service.http.problems import OverlongTargets, problem_details
+from api_service.http.problems import problem_details
 from api_service.http.remembered import Remembered
 from api_service.http.representation import REPRESENTATIONS, Representations
-from api_service.http.routes import routes
+from api_service.http.routes import plain, routes
 from api_service.probed import FEED, ApiProbed
 from api_service.settings import Settings
 from shared import __version__
@@ -95,7 +97,6 @@ def create_app(
         cacheable(settings.reference.reload_interval_seconds),
     )
     app = web.Application(middlewares=middlewares)
-    app.on_response_prepare.append(mark)
     app[keys.SETTINGS] = settings
     app[keys.CLOCK] = clock
     app[keys.INVENTORY] = InventoryStore()
@@ -104,6 +105,7 @@ def create_app(
     app[COSTLY] = CostlyWork()
     # Turns of its own: an answer that is made already does not wait for those that are still to be made.
     app[FORMS] = Remembered(CostlyWork(), most_bytes=MAX_COMPRESSED_BYTES)
+    app[KEPT_ANSWERS] = KeptAnswers()
     app[FEED] = AvailabilityFeed(
         transport
         or BrokerTransport(settings.broker.url, name="reference-api", job_queue_type=settings.broker.job_queue_type),
@@ -116,8 +118,8 @@ def create_app(
     app[keys.INVENTORY].listeners.append(app[FEED].refresh)
     app[READERS] = _readers(app)
     app[PROBED] = ApiProbed(app, registry)
-    app.router.register_resource(OverlongTargets())
     app.add_routes(routes())
+    app.router.register_resource(KnownPaths(plain(app.router)))
     root_path = settings.server.root_path
     app[OPENAPI] = Contract(partial(contract, root_path))
     links = Links(app.router, root_path)

@@ -1,5 +1,6 @@
 """How either service is served over HTTP."""
 
+import errno
 import gc
 import socket
 import sys
@@ -45,14 +46,11 @@ def serve(
         SystemExit: 1 after it was told that the address cannot be listened on.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
-    app.on_response_prepare.append(_give_up_the_deaf)
-    loop = uvloop.new_event_loop()
     try:
         web.run_app(
             app,
-            host=host,
-            port=port,
-            loop=loop,
+            sock=listening(host, port),
+            loop=uvloop.new_event_loop(),
             print=None,
             shutdown_timeout=shutdown_seconds,
             **SERVER_OPTIONS,
@@ -74,8 +72,30 @@ def spare_the_collector() -> None:
     gc.freeze()
 
 
-async def _give_up_the_deaf(request: web.Request, _response: web.StreamResponse) -> None:
-    """Lets the kernel end a connection whose client takes nothing: aiohttp would wait for as long as that stays."""
-    connection = request.transport.get_extra_info("socket") if request.transport is not None else None
-    if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAF_SECONDS * 1000)
+def listening(host: str, port: int) -> list[socket.socket]:
+    """A socket for each address of `host`, whose connections the kernel ends if their clients take nothing.
+
+    aiohttp would wait for as long as such a client stays. What a connection inherits need not be said for each answer.
+
+    Raises:
+        OSError: an address cannot be listened on.
+    """
+    addresses = {
+        (family, address)
+        for family, _, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    }
+    sockets = [made for address in sorted(addresses) if (made := _bound(*address, alone=len(addresses) == 1))]
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+        for each in sockets:
+            each.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAF_SECONDS * 1000)
+    return sockets
+
+
+def _bound(family: int, address: Any, *, alone: bool) -> socket.socket | None:
+    try:
+        return socket.create_server(address, family=family)
+    except OSError as error:
+        # A name may have an address of a family that is switched off.
+        if alone or error.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
+            raise
+        return None

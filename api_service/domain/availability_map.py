@@ -31,9 +31,14 @@ type ObservedFlavors = Observed[SiteFlavors]
 
 
 class AvailabilityMap:
-    """The newest snapshot of every topic that has one."""
+    """The newest snapshot of every topic that has one.
+
+    Attributes:
+        revision: How often anything was taken or dropped: while it is the same, so is all that is known.
+    """
 
     def __init__(self) -> None:
+        self.revision = 0
         self._sites: dict[str, ObservedSite] = {}
         self._flavors: dict[str, ObservedFlavors] = {}
         self._current: dict[Topic, int] = {}
@@ -80,6 +85,7 @@ class AvailabilityMap:
         else:
             self._flavors[snapshot.site_id] = Observed(snapshot, last_updated, received_at)
         self._current[topic] = snapshot.generation
+        self.revision += 1
         return True
 
     def forget_generation(self, topic: Topic) -> None:
@@ -88,6 +94,7 @@ class AvailabilityMap:
 
     def drop(self, topic: Topic) -> None:
         """For a site that is in no inventory and no setting any more."""
+        self.revision += 1
         self._current.pop(topic, None)
         (self._sites if topic.subject is Subject.SITE else self._flavors).pop(topic.site_id, None)
 

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from api_service.domain.availability_map import AvailabilityMap, ObservedSite
@@ -13,6 +13,8 @@ from api_service.domain.node_fields import distinct_values, path_of, rank
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.row_sets import bits, rows_of
 from shared.availability import AvailabilityState, Interval, NodeAvailability
+
+NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class WindowInThePastError(ValueError):
@@ -143,6 +145,12 @@ class Match:
     def stale_at(self, moment: datetime) -> bool:
         """Whether what is known is old; of nothing known nothing is current."""
         return self.site.stale_at(moment) if self.site else True
+
+    def good_until(self, moment: datetime) -> datetime:
+        """From when on time alone may tell of the node what it does not tell at `moment`."""
+        state_until = self.until(moment) or NEVER
+        stale_from = self.site.snapshot.stale_from(self.site.last_updated) if self.site else NEVER
+        return min(state_until, stale_from if stale_from > moment else NEVER)
 
     @property
     def last_updated(self) -> datetime | None:

@@ -61,7 +61,7 @@ class Ready:
         forms: The same in other codings, as far as they are kept; None if they are not to be.
     """
 
-    __slots__ = ("_digest", "body", "content_type", "forms", "keep")
+    __slots__ = ("_digest", "_headers", "body", "content_type", "forms", "keep")
 
     def __init__(self, body: bytes, content_type: str = JSON, *, keep: Keep = Keep.ASK, lasting: bool = False) -> None:
         """Makes nothing yet.
@@ -77,6 +77,19 @@ class Ready:
         self.keep = keep
         self.forms: dict[str, bytes] | None = {} if lasting else None
         self._digest: str | None = None
+        self._headers: dict[str, Mapping[str, str]] = {}
+
+    def headers(self, coding: str) -> Mapping[str, str]:
+        """What is told of the body in `coding` whoever asks for it, and whenever."""
+        if (told := self._headers.get(coding)) is None:
+            told = self._headers[coding] = {
+                hdrs.ETAG: self.tag(coding),
+                hdrs.VARY: hdrs.ACCEPT_ENCODING,
+                # A part of a form would have to be cut from the very same bytes.
+                hdrs.ACCEPT_RANGES: "none",
+                **({} if coding == IDENTITY else {hdrs.CONTENT_ENCODING: coding}),
+            }
+        return told
 
     def tag(self, coding: str) -> str:
         """The strong entity tag of the body in `coding`: the same for the same bytes in every process."""
@@ -142,23 +155,21 @@ async def _finish(request: web.Request, answer: Answer) -> None:
     codings = accepted(request.headers.getall(hdrs.ACCEPT_ENCODING, ()))
     coding = _chosen(codings, ready)
     modified = min(answer.modified or _last_change(request.app), request.app[keys.CLOCK]())
-    if _has_it(request, ready.tag(coding), modified if answer.keep is Keep.FOR_EVER else None):
+    told = ready.headers(coding)
+    if _has_it(request, told[hdrs.ETAG], modified if answer.keep is Keep.FOR_EVER else None):
         answer.set_status(HTTPStatus.NOT_MODIFIED)
         answer.body = None
         del headers[hdrs.CONTENT_TYPE]
+        told = {name: value for name, value in told.items() if name != hdrs.CONTENT_ENCODING}
     elif coding != IDENTITY:
         try:
             answer.body = await _encoded(request.app, ready, coding)
-            headers[hdrs.CONTENT_ENCODING] = coding
         except TooBusyError:
             if IDENTITY not in codings:
                 raise
-            coding = IDENTITY
-    headers[hdrs.ETAG] = ready.tag(coding)
-    headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
+            told = ready.headers(IDENTITY)
+    headers.update(told)
     headers[hdrs.LAST_MODIFIED] = _http_date(int(modified.timestamp()))
-    # A part of a form would have to be cut from the very same bytes.
-    headers[hdrs.ACCEPT_RANGES] = "none"
 
 
 def _chosen(codings: Sequence[str], ready: Ready) -> str:

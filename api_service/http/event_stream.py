@@ -13,6 +13,7 @@ from aiohttp_sse import EventSourceResponse
 from api_service.domain.follower import Follower
 from api_service.domain.live_map import LiveMap
 from api_service.http.event_frames import EventFrames
+from api_service.http.middlewares import mark
 from api_service.http.problems import TooBusyError
 
 HEARTBEAT_SECONDS: Final = 15.0
@@ -145,6 +146,7 @@ class Readers:
         stream = EventStream(request, heartbeat_seconds=self.heartbeat_seconds, send_seconds=self.send_seconds)
         self._open.add(stream)
         try:
+            await mark(request, stream)
             await stream.prepare(request)
             async with stream:
                 await self._send(stream, follower)

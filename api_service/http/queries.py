@@ -48,8 +48,8 @@ class TravelQuery(Query):
 
     def given(self) -> dict[str, str | int | datetime]:
         """What was asked for, by the name of its parameter."""
-        asked = ((name, getattr(self, name)) for name in TravelQuery.model_fields)
-        return {name: value for name, value in asked if value is not None}
+        asked = {"version": self.version, "timestamp": self.timestamp, "date": self.date, "branch": self.branch}
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 TRAVEL: Final = frozenset(TravelQuery.model_fields)

@@ -72,6 +72,7 @@ class Bodies:
         self.modified = inventory.committed_at or utc_now()
         self._lasting = lasting
         self._kept: dict[tuple[str, ...], Ready] = {}
+        self._availability_links: dict[tuple[str, ...], orjson.Fragment] = {}
 
     @property
     def size(self) -> int:
@@ -82,6 +83,14 @@ class Bodies:
     def index(self) -> NodeIndex:
         """The nodes by the values of their fields; to be asked for only where the snapshot stays."""
         return NodeIndex(self.inventory.nodes())
+
+    def availability_links(self, node: Node) -> orjson.Fragment:
+        """Those of the availability of a node of which something is known."""
+        key = (node.site_id, node.cluster_id, node.uid)
+        if (kept := self._availability_links.get(key)) is None:
+            made = orjson.Fragment(dumps(self.links.node_availability(node, known=True)))
+            kept = self._availability_links[key] = made
+        return kept
 
     def root(self) -> Ready:
         """The testbed itself."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -25,7 +25,9 @@ _WHOLE_SHA_LENGTH: Final = 40
 
 def ids_of(request: web.Request) -> dict[str, str]:
     """The ids in the path; never the form (`.json`, a slash) in which it was asked for."""
-    return {name: value for name, value in request.match_info.items() if name != FORM}
+    ids = dict(request.match_info)
+    ids.pop(FORM, None)
+    return ids
 
 
 def route_name(request: web.Request) -> str:
@@ -41,6 +43,16 @@ def query_as[M: BaseModel](model: type[M], request: web.Request) -> M:
         BadParametersError: a value is wrong, one that may not is repeated, or, where the model forbids it, a
             name is unknown: then with the nearest known one.
     """
+    if not request.query_string:
+        unasked: M = _unasked(model)
+        return unasked
+    try:
+        return model.model_validate(_given(model, request))
+    except ValidationError as error:
+        raise BadParametersError.from_validation(error) from error
+
+
+def _given(model: type[BaseModel], request: web.Request) -> dict[str, object]:
     forms = _forms(model)
     given: dict[str, object] = {}
     if model.model_config.get("extra") == "forbid":
@@ -58,14 +70,13 @@ def query_as[M: BaseModel](model: type[M], request: web.Request) -> M:
                 given[name] = [part for value in values for part in value.split(",")]
             case _:
                 given[name] = values
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise BadParametersError.from_validation(error) from error
+    return given
 
 
 def asked_of(request: web.Request) -> list[tuple[str, str]]:
     """The query string as it was sent, but for what asks for a commit: links ask for that by themselves."""
+    if not request.query_string:
+        return []
     return [(name, value) for name, value in request.query.items() if name not in TRAVEL]
 
 
@@ -103,8 +114,7 @@ def refuse_travel(request: web.Request) -> None:
     Raises:
         BadParametersError: a commit is asked for.
     """
-    refused = [name for name in dict.fromkeys(request.query) if name in TRAVEL]
-    if refused:
+    if request.query_string and (refused := [name for name in dict.fromkeys(request.query) if name in TRAVEL]):
         told = "availability is known of the present only"
         raise BadParametersError([ParameterProblem(name=name, detail=told) for name in refused])
 
@@ -139,6 +149,12 @@ def future_window(start: tuple[str, datetime], end: tuple[str, datetime], *, now
 def _refuse_unknown(request: web.Request, known: Mapping[str, str]) -> None:
     if unknown := [name for name in dict.fromkeys(request.query) if name not in known]:
         raise BadParametersError([unknown_parameter(name, known.keys()) for name in unknown[:20]])
+
+
+@cache
+def _unasked(model: type[BaseModel]) -> Any:
+    # Frozen, so one does for all.
+    return model()
 
 
 @cache

@@ -103,6 +103,14 @@ def routes() -> Iterable[web.RouteDef]:
         yield web.get(f"{_last_id(path, '[^/]+?')}{{{FORM}:/}}", handler, name=f"{name}:form")
 
 
+def plain(router: web.UrlDispatcher) -> Iterable[web.Resource]:
+    """Of the resources of a router those that are the plain form of a URL."""
+    named = router.named_resources()
+    for name, _, _ in (*RESOURCES, *OTHERS):
+        if isinstance(found := named[name], web.Resource):
+            yield found
+
+
 def _last_id(path: str, pattern: str) -> str:
     # What aiohttp takes for an id by itself may hold no braces; a file's name may.
     path = path.replace("_id}/", "_id:[^/]+}/")

@@ -26,11 +26,11 @@ type Serve = Callable[..., Awaitable[TestServer]]
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Serves an application with the options of the real one; ends that at the end of the test."""
+    """Serves an application with the socket and the options of the real one; ends that at the end of the test."""
     servers: list[TestServer] = []
 
     async def made(app: web.Application, **changes: Any) -> TestServer:
-        servers.append(TestServer(app))
+        servers.append(TestServer(app, socket_factory=lambda host, port, _: serving.listening(host, port)[0]))
         await servers[-1].start_server(**{**SERVER_OPTIONS, "max_line_size": MAX_LINE_BYTES, **changes})
         return servers[-1]
 
@@ -120,7 +120,6 @@ async def test_a_client_that_takes_no_answer_is_given_up(serve: Serve, monkeypat
     monkeypatch.setattr(serving, "DEAF_SECONDS", 1)
     app = web.Application()
     app.router.add_get("/", large_page)
-    app.on_response_prepare.append(serving._give_up_the_deaf)
     server = await serve(app)
     assert server.runner
     with socket.socket() as deaf:

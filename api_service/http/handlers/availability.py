@@ -49,7 +49,7 @@ async def get_node_availability(request: web.Request) -> web.Response:
                 "reservations": [
                     {"start": block.start, "end": block.end} for block in known.reservations if block.end > now
                 ],
-                "links": bodies.links.node_availability(node, known=True),
+                "links": bodies.availability_links(node),
             }
         ),
         modified=site.last_updated,

@@ -15,14 +15,24 @@ from api_service.domain.inventory import NODE_OWN_KEYS
 from api_service.domain.node_conditions import check_known, check_valued
 from api_service.domain.node_fields import path_of
 from api_service.domain.node_index import NodeIndex
-from api_service.domain.node_query import STATE_FIELDS, Match, NodeQuery, match_of, matching, ordered
+from api_service.domain.node_query import NEVER, STATE_FIELDS, Match, NodeQuery, match_of, matching, ordered
+from api_service.http.caching import Ready
 from api_service.http.costly import COSTLY
 from api_service.http.filters import explained, node_query
+from api_service.http.kept_answers import KEPT_ANSWERS, Kept
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
 from api_service.http.queries import NO_FILTERS, SearchQuery
-from api_service.http.representation import Bodies, dumps
-from api_service.http.requests import answer, asked_of, bodies_at, future_window, query_as, refuse_with_travel
+from api_service.http.representation import Bodies, bodies_of, dumps
+from api_service.http.requests import (
+    answer,
+    answer_at,
+    asked_of,
+    bodies_at,
+    future_window,
+    query_as,
+    refuse_with_travel,
+)
 from api_service.http.schemas import SearchBody
 from shared.availability import Interval
 
@@ -35,9 +45,21 @@ async def search_nodes(request: web.Request) -> web.Response:
     of a field that no node has is refused, so that a misspelt filter never answers everything. Where a commit is asked
     for, every node is `unknown`, and may be searched by its hardware only.
     """
-    now, query = request.app[keys.CLOCK](), query_as(SearchQuery, request)
+    now, bodies = request.app[keys.CLOCK](), bodies_of(request)
+    basis = (bodies, request.app[keys.AVAILABILITY].revision)
+    if (kept := request.app[KEPT_ANSWERS].get(request.rel_url.raw_query_string, basis, now)) is not None:
+        return answer_at(bodies, kept)
+    query = query_as(SearchQuery, request)
     refuse_with_travel(query, "availability", "start", "end")
     bodies = await bodies_at(request, query)
+    ready, good_until = await _searched(request, query, bodies, now)
+    if not query.given() and good_until > now:
+        request.app[KEPT_ANSWERS].keep(request.rel_url.raw_query_string, Kept(ready, basis, now, good_until))
+    return answer(query, bodies, ready)
+
+
+async def _searched(request: web.Request, query: SearchQuery, bodies: Bodies, now: datetime) -> tuple[Ready, datetime]:
+    """The answer, and from when on time alone may make it another."""
     past, wanted = bool(query.given()), node_query(query, _window(query.start, query.end, now))
     # The index of a commit of long ago is made for this answer: what is kept of the past has its bounds.
     index = NodeIndex(bodies.inventory.nodes()) if past else bodies.index
@@ -47,14 +69,16 @@ async def search_nodes(request: web.Request) -> web.Response:
     asked = _Search(index, known.copied() if costly else known, wanted, query, now)
     links = bodies.links.search([(name, value) for name, value in asked_of(request) if name not in NO_FILTERS])
 
-    def page() -> bytes:
+    def page() -> tuple[Ready, datetime]:
         rows = asked.rows()
-        items = [_item(match, bodies, query.fields, now) for match in asked.part(rows)]
+        matches = list(asked.part(rows))
+        items = [_item(match, bodies, query.fields, now) for match in matches]
         found = bodies.part(items, links, query, asked_of(request), total=rows.bit_count())
-        return dumps(found | ({"facets": asked.facets(rows)} if query.facets else {}))
+        more = {"facets": asked.facets(rows)} if query.facets else {}
+        return Ready(dumps(found | more)), asked.good_until(matches)
 
     work = explained(SearchQuery, index, page)
-    return answer(query, bodies, await request.app[COSTLY].do(work) if costly else work())
+    return await request.app[COSTLY].do(work) if costly else work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +112,13 @@ class _Search:
             states = Counter(match.state_at(self.now) for match in self._matches(rows))
             found["availability"] = sorted_counts(states.items())
         return found
+
+    def good_until(self, told: Iterable[Match]) -> datetime:
+        """From when on time alone may make another answer of it, which tells these; now, if states choose or order."""
+        asked = {name.removeprefix("-") for name in (*(self.query.sort or ()), *(self.query.facets or ()))}
+        if self.wanted.states is not None or self.wanted.window is not None or asked & STATE_FIELDS:
+            return self.now
+        return min((match.good_until(self.now) for match in told), default=NEVER)
 
     def _matches(self, rows: int) -> Iterable[Match]:
         return (match_of(node, self.known) for node in self.index.nodes_in(rows))
