@@ -1,0 +1,25 @@
+"""The contract, driven through every endpoint by a fuzzer."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.e2e.world import PROJECT, World
+from tests.eventually import until_answered
+
+
+async def test_no_request_that_the_contract_allows_or_forbids_breaks_the_service(world: World) -> None:
+    api, _ = await asyncio.gather(world.api(), world.sync())
+    await world.until_synced(api, "tacc", "uc")
+    await until_answered(lambda: world.get(api, "/sites/kvm/flavors/m1.large/availability"))
+    fuzzer = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("schemathesis")),
+        *("--config-file", "schemathesis.toml", "run", f"{api.url}/openapi.json"),
+        *("--checks", "all", "--max-examples", "4", "--generation-deterministic", "--no-color"),
+        cwd=PROJECT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await fuzzer.communicate()
+    assert fuzzer.returncode == 0, "\n".join(line[:300] for line in said.decode().splitlines())
+    assert [line for line in api.lines() if line["event"] == "request failed"] == []
