@@ -105,7 +105,9 @@ NODE_AVAILABILITY: Final = example(
     reservations=[{"start": "2026-11-24T05:00:00Z", "end": "2026-11-25T08:00:00Z"}],
     links=links(self=f"{NODE_HREF}/availability", parent=NODE_HREF, calendar=f"{NODE_HREF}/availability.ics"),
 )
-CALENDAR_ITEM: Final = NODE_AVAILABILITY
+CALENDAR_ITEM: Final = example(
+    **examples_of(NODE_AVAILABILITY)[0] | {"node_name": "P3-CPU-033", "node_type": "compute_cascadelake_r"}
+)
 ICALENDAR: Final = (
     "BEGIN:VCALENDAR\r\n"
     "VERSION:2.0\r\n"

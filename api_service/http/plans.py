@@ -18,6 +18,10 @@ class CalendarItemBody(BaseModel):
     node_id: str
     cluster_id: str
     site_id: str
+    node_name: Any = Field(
+        description="As in its file, like `node_type`: what a calendar shows; null if it is not there."
+    )
+    node_type: Any
     availability: AvailabilityState
     availability_until: datetime | None = Field(
         description="The end of the block, or the start of the next; else null."

@@ -75,7 +75,8 @@ async def test_a_calendar_tells_the_state_and_the_merged_bookings_of_every_node(
 async def test_an_item_of_a_calendar_is_what_the_node_answers_alone(service: Service) -> None:
     items = (await service.json("/nodes/availability"))["items"]
     for item in items[:4]:
-        assert await service.json(rels(item)["self"]) == item
+        named = {"node_name": f"n-{item['node_id']}", "node_type": item["node_type"]}
+        assert await service.json(rels(item)["self"]) | named == item
 
 
 async def test_a_node_of_a_site_never_synced_is_unknown_in_a_calendar_and_leads_to_no_404(service: Service) -> None:
@@ -84,6 +85,8 @@ async def test_a_node_of_a_site_never_synced_is_unknown_in_a_calendar_and_leads_
         "node_id": "e",
         "cluster_id": "other",
         "site_id": "tacc",
+        "node_name": "n-e",
+        "node_type": "compute_skylake",
         "availability": "unknown",
         "availability_until": None,
         "last_updated": None,

@@ -77,11 +77,16 @@ class Ui:
 
 @asynccontextmanager
 async def browsing(
-    browser: Browser, *, inventory: Inventory | None = None, settings: Settings | None = None, **options: Any
+    browser: Browser,
+    *,
+    inventory: Inventory | None = None,
+    settings: Settings | None = None,
+    transport: EmbeddedTransport | None = None,
+    **options: Any,
 ) -> AsyncIterator[Ui]:
     """A service with an inventory, and a fresh browser profile; fails if the browser complained of anything."""
     settings = settings or Settings()
-    app = create_app(settings, transport=EmbeddedTransport(), contexts=(feed, events))
+    app = create_app(settings, transport=transport or EmbeddedTransport(), contexts=(feed, events))
     if inventory is not None:
         assert app[keys.INVENTORY].replace(inventory)
     context = await browser.new_context(**{"locale": "en-GB", "timezone_id": "Europe/Berlin", **options})

@@ -1,13 +1,19 @@
 """What is free when: the calendar, capacity, and the slot finder; all of it live."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, expect
 
+import sync_service.app
 from api_service import keys
 from api_service.domain.inventory import Inventory
 from api_service.http.event_stream import READERS
+from deploy.local.openstack import SimulatedCloud
+from shared.embedded import EmbeddedTransport
+from sync_service.settings import Settings as SyncSettings
 from tests.inventories import booked, cluster, inventory, site
 from tests.ui.browsing import Ui, at, browsing, described
 
@@ -51,7 +57,25 @@ async def test_the_calendar_tells_states_by_words_and_not_by_colour_alone(browse
             drawn = await ui.track(name).locator(f".{state}").evaluate("each => getComputedStyle(each).backgroundImage")
             assert "repeating-linear-gradient" in drawn
         assert sum("/nodes/availability" in each for each in asked) == 1
+        assert not any("node_name" in each for each in asked)
         await ui.picture("states")
+
+
+async def test_a_lease_made_in_the_cloud_is_seen_after_the_next_poll_without_reload(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = EmbeddedTransport()
+    polls = {"poll_interval_seconds": 0.1, "sites": {"tacc": {"cloud": "tacc"}}}
+    async with SimulatedCloud({"tacc": ["free"]}) as cloud:
+        clouds = tmp_path / "clouds.yaml"
+        clouds.write_text(cloud.clouds_yaml())
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+        sync = sync_service.app.create_app(SyncSettings.model_validate({"availability": polls}), transport=transport)
+        async with TestServer(sync), browsing(browser, inventory=small("free"), transport=transport) as ui:
+            await ui.open("#view=availability&rows=nodes")
+            await expect(ui.track("free").locator(".available")).to_have_text("Available")
+            cloud.sites["tacc"].add_lease("free", at(-1), at(30))
+            await expect(ui.track("free").locator(".reserved")).to_have_count(1)
 
 
 async def test_a_lease_appears_without_reload(browser: Browser) -> None:

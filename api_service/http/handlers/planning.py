@@ -202,6 +202,8 @@ def _calendar_item(match: Match, window: Interval, bodies: Bodies, now: datetime
         "node_id": node.uid,
         "cluster_id": node.cluster_id,
         "site_id": node.site_id,
+        "node_name": node.document.get("node_name"),
+        "node_type": node.document.get("node_type"),
         "availability": match.state_at(now),
         "availability_until": match.until(now),
         "last_updated": match.last_updated,

@@ -1,7 +1,7 @@
 /* What is free when: a calendar from one request, kept current by the live feed; capacity; and the slot finder. */
 
 import { booking, filters, go, keyOf, shown, view } from "./address.js";
-import { get, search, url } from "./api.js";
+import { get, url } from "./api.js";
 import { calendar } from "./calendar.js";
 import * as capacity from "./capacity.js";
 import { byId, debounced, el, show } from "./dom.js";
@@ -25,7 +25,6 @@ const PART = 200;
 
 let asked = null;
 let items = new Map();
-let about = new Map();
 let total = 0;
 let loading;
 let most = PART;
@@ -41,17 +40,14 @@ export function render() {
 /** Of another inventory everything may be different. */
 export const forget = () => (asked = null);
 
-/** States and bookings of all nodes that match in one request; their names and types, which stay, in another. */
+/** Names, states and bookings of all nodes that match, in one request. */
 export async function load() {
   loading?.abort();
   loading = new AbortController();
   const { signal } = loading;
-  const named = filters();
-  named.set("fields", "node_name,node_type");
   try {
-    const [found, names] = await Promise.all([get(address(), signal), search(named, signal)]);
+    const found = await get(address(), signal);
     items = new Map(found.items.map((item) => [keyOf(item), item]));
-    about = new Map(names.items.map((node) => [keyOf(node), node]));
     total = found.total;
     draw();
   } catch (error) {
@@ -63,8 +59,8 @@ export async function load() {
 }
 
 const address = () => url("nodes/availability", filters());
-const typeOf = (item) => String(about.get(keyOf(item))?.node_type ?? "no type");
-const nameOf = (item) => nodeName(about.get(keyOf(item)) ?? item);
+const typeOf = (item) => String(item.node_type ?? "no type");
+const nameOf = (item) => nodeName(item);
 
 const reload = debounced(load, 500);
 const recompute = debounced(() => {
