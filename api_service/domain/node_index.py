@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import compress
 from typing import Final
 
 from api_service.domain.inventory import Node
@@ -97,7 +96,7 @@ class NodeIndex:
 
     def nodes_in(self, rows: int) -> Iterator[Node]:
         """The nodes of a set of rows, in order."""
-        return compress(self.nodes, map("1".__eq__, reversed(f"{rows:b}")))
+        return map(self.nodes.__getitem__, rows_of(rows))
 
     @cached_property
     def names(self) -> frozenset[str]:

@@ -163,6 +163,14 @@ def match_of(node: Node, availability: AvailabilityMap) -> Match:
     return Match(node, availability.sites.get(node.site_id), availability.node(node.site_id, node.uid))
 
 
+def matches_of(nodes: Iterable[Node], availability: AvailabilityMap) -> Iterator[Match]:
+    """The same of many."""
+    sites = availability.sites
+    for node in nodes:
+        site = sites.get(node.site_id)
+        yield Match(node, site, site.snapshot.nodes.get(node.uid) if site else None)
+
+
 def matching(index: NodeIndex, availability: AvailabilityMap, query: NodeQuery, now: datetime) -> int:
     """The rows of every node that fits, and whose bookings are what is looked for.
 
@@ -173,14 +181,14 @@ def matching(index: NodeIndex, availability: AvailabilityMap, query: NodeQuery, 
     found = query.fitting(index)
     if query.states is None and query.window is None:
         return found
-    rows = zip(rows_of(found), index.nodes_in(found), strict=True)
-    return bits([array("I", [row for row, node in rows if query.allows(match_of(node, availability), now)])])
+    rows = zip(rows_of(found), matches_of(index.nodes_in(found), availability), strict=True)
+    return bits([array("I", [row for row, match in rows if query.allows(match, now)])])
 
 
 def search(index: NodeIndex, availability: AvailabilityMap, query: NodeQuery, now: datetime) -> list[Match]:
     """The same as nodes with what is known of them, in the order of the index."""
     rows = matching(index, availability, query, now)
-    return [match_of(node, availability) for node in index.nodes_in(rows)]
+    return list(matches_of(index.nodes_in(rows), availability))
 
 
 def ordered(matches: Iterable[Match], names: Sequence[str], now: datetime) -> list[Match]:

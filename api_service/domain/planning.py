@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from heapq import heappop, heappush, merge, nsmallest
-from itertools import groupby, repeat
+from heapq import heapify, heappop, heappush, heapreplace, merge, nsmallest
 from typing import Final
 
 from api_service.domain.node_query import Match
@@ -86,35 +85,54 @@ def slots(
 
 
 def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, after: datetime) -> Iterator[Slot]:
-    # Merged as they are needed: to sort them all would hold up other threads where there are many.
-    windows = merge(
-        *(zip(_start_windows(match, duration, after), repeat(place)) for place, match in enumerate(matches))
-    )
+    bookings = [match.reservations if match.bookable else None for match in matches]
+    # The next window of each node, the earliest on top; an iterator each would take more memory than all there is.
+    opening = [
+        (*window, place)
+        for place, blocks in enumerate(bookings)
+        if blocks is not None and (window := _start_window(blocks, 0, duration, after, after))
+    ]
+    heapify(opening)
     able: dict[int, datetime] = {}
     closing: list[tuple[datetime, int]] = []
-    for first, opened in groupby(windows, key=lambda window: window[0][0]):
+    while opening:
+        first = opening[0][0]
         while closing and closing[0][0] < first:
             del able[heappop(closing)[1]]
-        for (_, last), place in opened:
+        while opening and opening[0][0] == first:
+            _, last, block, place = opening[0]
             able[place] = first
             heappush(closing, (last, place))
+            blocks = bookings[place] or ()
+            if block < len(blocks) and (window := _start_window(blocks, block + 1, duration, blocks[block].end, after)):
+                heapreplace(opening, (*window, place))
+            else:
+                heappop(opening)
         if len(able) >= count:
             # Those won last: so that a later slot is another choice, and bookings follow closely on each other.
             chosen = sorted(nsmallest(count, able, key=lambda place: (first - able[place], place)))
             yield Slot(Interval(first, first + duration), tuple(matches[place] for place in chosen))
 
 
-def _start_windows(match: Match, duration: timedelta, after: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The first and the last moment, both included, of each time in which a reservation of the node could start."""
-    if not match.bookable:
-        return
-    horizon, free_from = after + HORIZON, after
-    for block in match.reservations:
-        if block.end <= free_from:
-            continue
-        if block.start - free_from >= duration:
-            yield free_from, block.start - duration
-        free_from = block.end
+def _start_window(
+    blocks: Sequence[Interval], block: int, duration: timedelta, free_from: datetime, after: datetime
+) -> tuple[datetime, datetime, int] | None:
+    """The next time in which a reservation could start: its first and last moment, and the block that ends it.
+
+    Args:
+        blocks: When the node is booked.
+        block: The first of them that is not over at `free_from`, or one before it.
+        duration: Of the reservation.
+        free_from: When the node is free for the first time that is to be looked at.
+        after: From which the horizon is counted.
+    """
+    horizon = after + HORIZON
+    for place in range(block, len(blocks)):
         if free_from > horizon:
-            return
-    yield free_from, horizon
+            break
+        start, end = blocks[place].start, blocks[place].end
+        if end > free_from:
+            if start - free_from >= duration:
+                return free_from, start - duration, place
+            free_from = end
+    return None if free_from > horizon else (free_from, horizon, len(blocks))

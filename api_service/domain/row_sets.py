@@ -1,5 +1,6 @@
 """Sets of rows as integers, a bit a row: `&`, `|` and counting take microseconds for 50 000 rows."""
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress, count
@@ -9,6 +10,8 @@ type Rows = int | array[int]
 """A set that is kept: as bits, or where that is shorter, row by row."""
 
 _ROW_BITS: Final = 32
+_FEW: Final = 32
+_NOT_EMPTY: Final = re.compile(rb"[^\0]")
 
 
 def kept(rows: Sequence[int], size: int) -> Rows:
@@ -34,8 +37,16 @@ def bits(sets: Iterable[Rows]) -> int:
 
 
 def rows_of(together: int) -> Iterator[int]:
-    """The rows of a set, the lowest first."""
-    return compress(count(), map("1".__eq__, reversed(f"{together:b}")))
+    """The rows of a set, the lowest first; a few of many are found without going through all."""
+    if together.bit_count() * _FEW > together.bit_length():
+        return compress(count(), map("1".__eq__, reversed(f"{together:b}")))
+    return _few_rows_of(together.to_bytes(together.bit_length() // 8 + 1, "little"))
+
+
+def _few_rows_of(octets: bytes) -> Iterator[int]:
+    for found in _NOT_EMPTY.finditer(octets):
+        first, octet = 8 * found.start(), found[0][0]
+        yield from (first + bit for bit in range(8) if octet >> bit & 1)
 
 
 class Counting:

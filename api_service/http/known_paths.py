@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
-from api_service.http.problems import OverlongTargets
+from api_service.http.problems import MAX_TARGET_LENGTH, OverlongTargets
 
 type Shape = tuple[int | str, ...]
 """How many parts a path has, and those that are words; the others, each after a word, are ids."""
@@ -43,10 +43,9 @@ class KnownPaths(OverlongTargets):
 
     async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
         """The resource of a path that is known; nothing for any other, nor for a method that it does not have."""
-        refused, nothing = await super().resolve(request)
-        # Neither of them is true in itself: they are mappings, and hold no ids here.
-        found = self._known(request.rel_url.path_safe, request.method) if refused is None else refused
-        return found, nothing
+        if len(request.raw_path) > MAX_TARGET_LENGTH:
+            return await super().resolve(request)
+        return self._known(request.rel_url.path_safe, request.method), set()
 
     def _known(self, path: str, method: str) -> UrlMappingMatchInfo | None:
         ids: dict[str, str] = {}

@@ -30,10 +30,7 @@ READABLE_HEADERS: Final = "ETag, Link, Retry-After, X-Request-ID"
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:
     """Puts them there; a stream, which begins long before its handler returns it, is to ask for that by itself."""
-    marks = request.get(MARKS, {})
-    if "Vary" in marks and (others := response.headers.get("Vary")):
-        marks = {**marks, "Vary": f"{others}, {marks['Vary']}"}
-    response.headers.update(marks)
+    _put(request.get(MARKS, {}), response)
 
 
 def observed(registry: CollectorRegistry) -> Middleware:
@@ -48,12 +45,12 @@ def observed(registry: CollectorRegistry) -> Middleware:
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         began = time.perf_counter()
         request_id = _request_id(request)
-        request[MARKS] = {"X-Request-ID": request_id, "X-Content-Type-Options": "nosniff"}
+        marks = request[MARKS] = {"X-Request-ID": request_id, "X-Content-Type-Options": "nosniff"}
         # Each request is a task of its own, so nobody else sees it, and it ends with the request.
         structlog.contextvars.bind_contextvars(request_id=request_id)
         response = await handler(request)
         if not response.prepared:
-            await mark(request, response)
+            _put(marks, response)
         took = time.perf_counter() - began
         route = route_of(request.match_info.route.resource)
         # A client may invent methods without end.
@@ -66,6 +63,12 @@ def observed(registry: CollectorRegistry) -> Middleware:
         return response
 
     return observe
+
+
+def _put(marks: Marks, response: web.StreamResponse) -> None:
+    if "Vary" in marks and (others := response.headers.get("Vary")):
+        marks = {**marks, "Vary": f"{others}, {marks['Vary']}"}
+    response.headers.update(marks)
 
 
 def _request_id(request: web.Request) -> str:

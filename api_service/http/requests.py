@@ -91,20 +91,20 @@ async def bodies_at(request: web.Request, query: TravelQuery) -> Bodies:
         TooBusyError: too many others are asked for.
     """
     present = bodies_of(request)
-    version = version_asked(present.inventory.history, query)
+    version = version_asked(present.inventory.history, query) if request.query_string else None
     return present if version is None else await request.app[PAST].at(version, present.inventory)
 
 
-def answer(query: TravelQuery, bodies: Bodies, body: Ready | bytes) -> web.Response:
-    """A good answer to `query`; one that is not `Ready` may tell a state, so it is asked for anew each time."""
-    return answer_at(bodies, body, *([] if query.version is None else [query.version]))
+def answer(query: TravelQuery, bodies: Bodies, ready: Ready) -> web.Response:
+    """A good answer to `query`."""
+    return answer_at(bodies, ready) if query.version is None else answer_at(bodies, ready, query.version)
 
 
-def answer_at(bodies: Bodies, body: Ready | bytes, *versions: str) -> web.Response:
+def answer_at(bodies: Bodies, ready: Ready, *versions: str) -> web.Response:
     """A good answer; that to whole shas is good for ever, unless the clone may yet learn of older versions."""
-    whole = versions and all(len(each) == _WHOLE_SHA_LENGTH for each in versions)
-    ready = Ready(body) if isinstance(body, bytes) else body
-    keep = Keep.FOR_EVER if whole and not bodies.inventory.shallow else ready.keep
+    keep = ready.keep
+    if versions and not bodies.inventory.shallow and all(len(each) == _WHOLE_SHA_LENGTH for each in versions):
+        keep = Keep.FOR_EVER
     return Answer(ready, keep=keep, modified=None if keep is Keep.ASK else bodies.modified)
 
 

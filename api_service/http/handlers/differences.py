@@ -7,6 +7,7 @@ from aiohttp import web
 
 from api_service.domain.differences import differences, holds, own_fields
 from api_service.domain.inventory import Node
+from api_service.http.caching import Ready
 from api_service.http.costly import BUSY
 from api_service.http.openapi import documented
 from api_service.http.past import PAST, version_named
@@ -34,7 +35,7 @@ async def get_differences(request: web.Request) -> web.Response:
     before, after = [await past.at(each, present.inventory) for each in versions]
     key = ("diff", *(each.uid for each in versions), *sorted(ids.items()))
     body = await past.remembered.get(key, partial(_body, name, ids, before, after), len)
-    return answer_at(before, body, *asked.values())
+    return answer_at(before, Ready(body), *asked.values())
 
 
 def _body(name: str, ids: Mapping[str, str], before: Bodies, after: Bodies) -> bytes:

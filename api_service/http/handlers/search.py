@@ -15,7 +15,7 @@ from api_service.domain.inventory import NODE_OWN_KEYS
 from api_service.domain.node_conditions import check_known, check_valued
 from api_service.domain.node_fields import path_of
 from api_service.domain.node_index import NodeIndex
-from api_service.domain.node_query import NEVER, STATE_FIELDS, Match, NodeQuery, match_of, matching, ordered
+from api_service.domain.node_query import NEVER, STATE_FIELDS, Match, NodeQuery, matches_of, matching, ordered
 from api_service.http.caching import Ready
 from api_service.http.costly import COSTLY
 from api_service.http.filters import explained, node_query
@@ -121,7 +121,7 @@ class _Search:
         return min((match.good_until(self.now) for match in told), default=NEVER)
 
     def _matches(self, rows: int) -> Iterable[Match]:
-        return (match_of(node, self.known) for node in self.index.nodes_in(rows))
+        return matches_of(self.index.nodes_in(rows), self.known)
 
 
 def _takes_long(index: NodeIndex, wanted: NodeQuery, query: SearchQuery) -> bool:
