@@ -72,7 +72,7 @@ class Bodies:
         self.modified = inventory.committed_at or utc_now()
         self._lasting = lasting
         self._kept: dict[tuple[str, ...], Ready] = {}
-        self._availability_links: dict[tuple[str, ...], orjson.Fragment] = {}
+        self._kept_links: dict[tuple[str, ...], orjson.Fragment] = {}
 
     @property
     def size(self) -> int:
@@ -86,11 +86,11 @@ class Bodies:
 
     def availability_links(self, node: Node) -> orjson.Fragment:
         """Those of the availability of a node of which something is known."""
-        key = (node.site_id, node.cluster_id, node.uid)
-        if (kept := self._availability_links.get(key)) is None:
-            made = orjson.Fragment(dumps(self.links.node_availability(node, known=True)))
-            kept = self._availability_links[key] = made
-        return kept
+        return self._keep_links("availability", node, lambda: self.links.node_availability(node, known=True))
+
+    def planned_links(self, node: Node) -> orjson.Fragment:
+        """Those of a node that a plan names."""
+        return self._keep_links("planned", node, lambda: self.links.planned_node(node))
 
     def root(self) -> Ready:
         """The testbed itself."""
@@ -240,6 +240,12 @@ class Bodies:
 
     def _resource(self, document: Document, links: LinkList, **more: object) -> bytes:
         return dumps(_without(document, OWN_KEYS) | more | {"version": self.inventory.version, "links": links})
+
+    def _keep_links(self, kind: str, node: Node, make: Callable[[], LinkList]) -> orjson.Fragment:
+        key = (kind, node.site_id, node.cluster_id, node.uid)
+        if (kept := self._kept_links.get(key)) is None:
+            kept = self._kept_links[key] = orjson.Fragment(dumps(make()))
+        return kept
 
     def _keep(self, key: tuple[str, ...], make: Callable[[], bytes]) -> Ready:
         if (kept := self._kept.get(key)) is None:

@@ -69,7 +69,8 @@ def _of_many(bare: Server, size: int) -> tuple[list[Measured], str]:
         found: list[Measured] = []
         for case in [*small(world), large(world)[0], *growing(world, began)]:
             found += _compared(case, checked, bare, None, connections=(1,))
-        return found, _blocked(ours, path_of(world.places("site0a", "cluster0")[0]), growing(world, began)[-1], size)
+        small_path, cases = path_of(world.places("site0a", "cluster0")[0]), growing(world, began)
+        return found, f"{_anew(ours, cases, size)}\n\n{_blocked(ours, small_path, cases[-1], size)}"
 
 
 def _compared(
@@ -94,6 +95,15 @@ def _told(result: Measured) -> str:
     costs = ", ".join(f"{name} {number(result.cost(name) * MICRO)} µs" for name in result.loads)
     wait = f"{number(result.wait(OURS, 0.5) * MILLI)} ms, p99 {number(result.wait(OURS, 0.99) * MILLI)} ms"
     return f"{result.case.name}, {result.connections} at once: {costs}; ratio {result.ratio(BARE):.2f}; p50 {wait}"
+
+
+def _anew(ours: Server, cases: Sequence[Case], size: int) -> str:
+    """What searches cost that are in no memory."""
+    costs = {case.name: past.anew(ours, case.path) for case in cases if "search" in case.path}
+    print({name: (cost.took, cost.cpu) for name, cost in costs.items()})
+    told = "; ".join(f"{name}: {number(each.cpu * MILLI)} ms" for name, each in costs.items())
+    about = "costs that is asked for the first time after a poll, with a connection of its own"
+    return f"What a search among {size} nodes {about}: {told}."
 
 
 def _blocked(ours: Server, small_path: str, costly: Case, size: int) -> str:

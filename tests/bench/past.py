@@ -55,6 +55,16 @@ def cold(server: Server, version: str) -> Costs:
     return Costs(median(each.took for each in found), median(each.cpu for each in found))
 
 
+def anew(server: Server, path: str) -> Costs:
+    """A search that nobody asked for before."""
+    found = []
+    for offset in range(TIMES):
+        began, cpu = time.perf_counter(), cpu_of(server.pid)
+        server.say("GET", f"{path}{'&' if '?' in path else '?'}offset={offset}")
+        found.append(Costs(time.perf_counter() - began, cpu_of(server.pid) - cpu))
+    return Costs(median(each.took for each in found), median(each.cpu for each in found))
+
+
 def beside(server: Server, costly: str, small: str, seconds: float) -> tuple[Load, Load]:
     """Two requests at once, one connection each."""
 

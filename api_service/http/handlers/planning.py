@@ -176,7 +176,7 @@ def _slot(slot: Slot, bodies: Bodies, now: datetime) -> dict[str, object]:
                 "cluster_id": match.node.cluster_id,
                 "site_id": match.node.site_id,
                 "stale": match.stale_at(now),
-                "links": bodies.links.planned_node(match.node),
+                "links": bodies.planned_links(match.node),
             }
             for match in slot.nodes
         ],
@@ -210,5 +210,5 @@ def _calendar_item(match: Match, window: Interval, bodies: Bodies, now: datetime
         "maintenance": match.known.maintenance if match.known else None,
         "stale": match.stale_at(now),
         "reservations": [{"start": block.start, "end": block.end} for block in bookings_in(match, window)],
-        "links": bodies.links.node_availability(node, known=match.known is not None),
+        "links": bodies.availability_links(node) if match.known else bodies.links.node_availability(node, known=False),
     }
