@@ -154,7 +154,8 @@ async def test_an_unroutable_snapshot_is_not_taken_for_published(rabbitmq: Rabbi
         await until(lambda: "could not route" in (writer.tokens.last_loss or ""))
         assert writer.poller.published <= published + 1
         await until(lambda: reader.generation >= published + 3)  # bound again by the next session
-    assert reader.generation == writer.poller.published
+    # The writer may have been ended before it knew of its last one.
+    assert reader.generation - writer.poller.published in {0, 1}
 
 
 async def test_a_message_that_a_queue_refuses_is_not_taken_for_published(rabbitmq: RabbitNode, topic: Topic) -> None:
