@@ -8,7 +8,7 @@ from typing import Any
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.inventory import Inventory
 from api_service.domain.node_query import match_of
-from api_service.http.representation import dumps
+from api_service.http.bodies import dumps
 
 type Whole = dict[str, dict[str, Any]]
 """Site id -> what is told of it, its nodes by cluster and uid."""

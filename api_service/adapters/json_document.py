@@ -5,7 +5,8 @@ from typing import Any, Final, NoReturn
 
 import orjson
 
-from api_service.domain.inventory import Document, FaultKind, why_unusable
+from api_service.domain.data_faults import FaultKind, why_unusable
+from api_service.domain.inventory import Document
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 

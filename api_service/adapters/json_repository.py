@@ -11,14 +11,13 @@ from weakref import WeakValueDictionary
 
 from api_service.adapters.json_document import MAX_FILE_BYTES, UnusableDocumentError, parse_document
 from api_service.domain import history
+from api_service.domain.data_faults import DataFault, FaultKind
 from api_service.domain.inventory import (
     NODE_OWN_KEYS,
     OWN_KEYS,
     ROOT_OWN_KEYS,
     Cluster,
-    DataFault,
     Document,
-    FaultKind,
     Flavor,
     Inventory,
     InventoryRefusedError,

@@ -115,6 +115,17 @@ class Condition:
             return cls(name, path_of(field), Suffix(suffix), tuple(values))
         return cls(name, path_of(name), Suffix.EQUALS, tuple(values))
 
+    def looks(self, index: NodeIndex) -> int:
+        """How many single looks at values `rows` takes, once the field is indexed."""
+        field = index.field(self.path)
+        match self.suffix:
+            case Suffix.EQUALS | Suffix.NOT | Suffix.EMPTY:
+                return len(self.values)
+            case Suffix.CONTAINS | Suffix.STARTS_WITH:
+                return len(field.texts) * len(self.values)
+            case _:
+                return field.distinct
+
     def rows(self, index: NodeIndex) -> int:
         """Who fulfils it. A node without the field fulfils `__n` and `__empty=true` only.
 
@@ -164,7 +175,11 @@ class Condition:
         if not field.texts:
             self._refuse(field, self.values[0])
         parts = [value.casefold() for value in self.values]
-        return bits(rows for text, rows in field.texts.items() if any(alike(text.casefold(), part) for part in parts))
+
+        def fits(text: str) -> bool:
+            return any(alike(text, part) for part in parts)
+
+        return bits(rows for text, rows in field.texts.items() if fits(text.casefold()))
 
     def _ordered(self, field: FieldIndex) -> int:
         (value,) = self.values

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Final
 
 from api_service.domain.inventory import Node
 from api_service.domain.node_fields import Path, field_values, names_in, texts_in
 from api_service.domain.row_sets import bits, kept, rows_of
-
-_FEW: Final = 2000
 
 
 class FieldIndex:
@@ -51,6 +48,11 @@ class FieldIndex:
         self.flags = {value: kept(rows, size) for value, rows in flags.items()}
         self.filled = bits([kept(filled, size)])
 
+    @property
+    def distinct(self) -> int:
+        """How many values there are, each counted once."""
+        return len(self.texts) + len(self.numbers) + len(self.flags)
+
     @cached_property
     def sorted_texts(self) -> list[str]:
         """Each text once, by code points."""
@@ -85,14 +87,19 @@ class NodeIndex:
                 self._fields[path] = found
         return found
 
-    @property
-    def small(self) -> bool:
-        """Whether all its nodes are gone through in some milliseconds."""
-        return len(self.nodes) <= _FEW
+    def prepare(self, paths: Iterable[Path]) -> None:
+        """Indexes fields that will be asked for, and keeps what is found, even where no node has one."""
+        for path in paths:
+            self._fields[path] = FieldIndex(self.nodes, path, len(self.nodes))
 
     def has(self, path: Path) -> bool:
         """Whether the field is indexed."""
         return path in self._fields
+
+    @property
+    def has_words(self) -> bool:
+        """Whether the texts of all nodes have been gathered: `with_words` does it the first time."""
+        return "_texts" in vars(self)
 
     def nodes_in(self, rows: int) -> Iterator[Node]:
         """The nodes of a set of rows, in order."""

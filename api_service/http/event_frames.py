@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from api_service.domain.follower import BehindEvent, Event, InventoryEvent, SiteEvent
 from api_service.domain.site_view import NodeView
-from api_service.http.representation import dumps
+from api_service.http.bodies import dumps
 
 MAX_KEPT: Final = 256
 MAX_KEPT_BYTES: Final = 16 * 1024 * 1024

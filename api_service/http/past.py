@@ -9,11 +9,11 @@ from aiohttp import web
 
 from api_service.domain.history import History, NoSuchVersionError, Version
 from api_service.domain.inventory import Inventory
+from api_service.http.bodies import Bodies
 from api_service.http.links import Links
 from api_service.http.problems import BadParametersError, NoSuchMomentError
 from api_service.http.queries import TravelQuery
 from api_service.http.remembered import Remembered
-from api_service.http.representation import Bodies
 from api_service.http.schemas import ParameterProblem
 
 type Load = Callable[[Version, History], Inventory]

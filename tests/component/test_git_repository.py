@@ -16,8 +16,9 @@ import pytest
 
 from api_service.adapters import git_repository
 from api_service.adapters.git_repository import load, load_at, probe
+from api_service.domain.data_faults import FaultKind
 from api_service.domain.history import NoSuchVersionError, Version
-from api_service.domain.inventory import FaultKind, Inventory, InventoryRefusedError, InventoryUnreadableError
+from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryUnreadableError
 from tests.repositories import (
     DATA,
     FIRST_COMMIT_AT,

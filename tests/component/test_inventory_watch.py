@@ -13,14 +13,8 @@ from structlog.testing import capture_logs
 from api_service.adapters import inventory_watch
 from api_service.adapters.git_repository import Revision, load, probe
 from api_service.adapters.inventory_watch import InventoryWatch
-from api_service.domain.inventory import (
-    DataFault,
-    FaultKind,
-    Inventory,
-    InventoryRefusedError,
-    InventoryStore,
-    InventoryUnreadableError,
-)
+from api_service.domain.data_faults import DataFault, FaultKind
+from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryStore, InventoryUnreadableError
 from tests.repositories import (
     DATA,
     GPU_NODE,

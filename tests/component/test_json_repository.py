@@ -9,7 +9,8 @@ import pytest
 from api_service.adapters import json_repository
 from api_service.adapters.json_document import MAX_FILE_BYTES
 from api_service.adapters.json_repository import Entry, File, Folder, Unusable, read_inventory
-from api_service.domain.inventory import DataFault, FaultKind, Inventory, InventoryRefusedError
+from api_service.domain.data_faults import DataFault, FaultKind
+from api_service.domain.inventory import Inventory, InventoryRefusedError
 from tests.repositories import SAMPLE
 
 type Tree = dict[str, Any]

@@ -10,7 +10,8 @@ import pytest
 
 from api_service.adapters import plain_folder
 from api_service.adapters.plain_folder import fingerprint, read_plain_folder
-from api_service.domain.inventory import FaultKind, Inventory, InventoryRefusedError, InventoryUnreadableError
+from api_service.domain.data_faults import FaultKind
+from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryUnreadableError
 from tests.repositories import HASWELL_NODE, TACC_NODES, change, copy_sample, write
 
 NODE = TACC_NODES / f"{HASWELL_NODE}.json"

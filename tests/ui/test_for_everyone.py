@@ -8,7 +8,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Route, expect
 
-from api_service.domain.inventory import DataFault, FaultKind, Inventory
+from api_service.domain.data_faults import DataFault, FaultKind
+from api_service.domain.inventory import Inventory
 from tests.figures import Figure
 from tests.inventories import cluster, inventory, site
 from tests.ui.browsing import Ui, browsing, described, week

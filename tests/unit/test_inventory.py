@@ -4,16 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from api_service.domain.inventory import (
-    Cluster,
-    Flavor,
-    Inventory,
-    InventoryStore,
-    Node,
-    NotInInventoryError,
-    Site,
-    why_unusable,
-)
+from api_service.domain.data_faults import why_unusable
+from api_service.domain.inventory import Cluster, Flavor, Inventory, InventoryStore, Node, NotInInventoryError, Site
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

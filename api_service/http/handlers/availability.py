@@ -9,10 +9,11 @@ from aiohttp import web
 from api_service import keys
 from api_service.domain.availability_map import ObservedFlavors, ObservedSite, clipped_segments
 from api_service.domain.node_query import match_of
+from api_service.http.bodies import dumps
 from api_service.http.openapi import documented
 from api_service.http.problems import NotListedError, NotSyncedError, NotSyncedYetError
 from api_service.http.queries import FlavorAvailabilityQuery
-from api_service.http.representation import bodies_of, dumps, json_response
+from api_service.http.representation import bodies_of, json_response
 from api_service.http.requests import future_window, ids_of, query_as, refuse_travel
 from api_service.http.schemas import FlavorAvailabilityBody, NodeAvailabilityBody, SiteAvailabilityBody
 from shared.availability import AvailabilityState, Interval

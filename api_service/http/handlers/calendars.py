@@ -9,7 +9,7 @@ from aiohttp import web
 from api_service import keys
 from api_service.domain.node_query import Match, match_of, search
 from api_service.domain.planning import HORIZON, busy_times
-from api_service.http import calendars, examples
+from api_service.http import calendars, text_examples
 from api_service.http.caching import Answer, Ready
 from api_service.http.costly import BUSY, COSTLY
 from api_service.http.filters import explained, node_query
@@ -30,7 +30,7 @@ MAX_EVENTS: Final = 10_000
     query=WindowQuery,
     tag="planning",
     errors={503: BUSY},
-    example=examples.ICALENDAR,
+    example=text_examples.ICALENDAR,
 )
 async def get_node_calendar(request: web.Request) -> web.Response:
     """When a node cannot be reserved, for calendar programs to subscribe to.
@@ -51,7 +51,7 @@ async def get_node_calendar(request: web.Request) -> web.Response:
     query=SubscriptionQuery,
     tag="planning",
     errors={503: BUSY},
-    example=examples.ICALENDAR,
+    example=text_examples.ICALENDAR,
 )
 async def get_calendar(request: web.Request) -> web.Response:
     """When any of many nodes cannot be reserved, for calendar programs to subscribe to.

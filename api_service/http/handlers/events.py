@@ -9,11 +9,11 @@ from api_service.domain.follower import Follower, Selection
 from api_service.domain.inventory import Inventory, NotInInventoryError
 from api_service.domain.resume_token import ResumeToken
 from api_service.http.event_stream import HEADERS, READERS
-from api_service.http.examples import EVENTS
 from api_service.http.openapi import documented
 from api_service.http.problems import NoInventoryError
 from api_service.http.queries import EventsQuery
 from api_service.http.requests import query_as
+from api_service.http.text_examples import EVENTS
 
 MEDIA_TYPE: Final = "text/event-stream"
 

@@ -9,10 +9,11 @@ from api_service import keys
 from api_service.domain.inventory import Node
 from api_service.domain.node_query import match_of
 from api_service.domain.planning import bookings_from
+from api_service.http.bodies import dumps
 from api_service.http.costly import BUSY, COSTLY
 from api_service.http.openapi import documented
 from api_service.http.plans import Grid5000Body
-from api_service.http.representation import bodies_of, dumps, json_response
+from api_service.http.representation import bodies_of, json_response
 from api_service.http.requests import ids_of, refuse_travel
 from shared.availability import AvailabilityState
 

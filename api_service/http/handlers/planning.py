@@ -21,13 +21,14 @@ from api_service.domain.node_conditions import check_valued
 from api_service.domain.node_fields import path_of
 from api_service.domain.node_query import Match, search
 from api_service.domain.planning import HORIZON, Slot, bookings_in, slots
+from api_service.http.bodies import Bodies, dumps
 from api_service.http.costly import BUSY, COSTLY
 from api_service.http.filters import explained, node_query
 from api_service.http.openapi import documented
 from api_service.http.plans import CalendarItemBody, CapacityBody, EarliestBody
 from api_service.http.problems import BadParametersError, NoSlotError
 from api_service.http.queries import CalendarQuery, CapacityQuery, EarliestQuery, NodeFilters
-from api_service.http.representation import Bodies, bodies_of, dumps, json_response
+from api_service.http.representation import bodies_of, json_response
 from api_service.http.requests import future_window, query_as
 from api_service.http.schemas import Page
 from api_service.http.values import MAX_DURATION

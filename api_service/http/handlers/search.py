@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from itertools import islice
+from typing import Final
 
 from aiohttp import web
 
@@ -13,9 +15,10 @@ from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.facets import Facet, facets, sorted_counts
 from api_service.domain.inventory import NODE_OWN_KEYS
 from api_service.domain.node_conditions import check_known, check_valued
-from api_service.domain.node_fields import path_of
+from api_service.domain.node_fields import Path, path_of
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.node_query import NEVER, STATE_FIELDS, Match, NodeQuery, matches_of, matching, ordered
+from api_service.http.bodies import Bodies, dumps
 from api_service.http.caching import Ready
 from api_service.http.costly import COSTLY
 from api_service.http.filters import explained, node_query
@@ -23,7 +26,7 @@ from api_service.http.kept_answers import KEPT_ANSWERS, Kept
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
 from api_service.http.queries import NO_FILTERS, SearchQuery
-from api_service.http.representation import Bodies, bodies_of, dumps
+from api_service.http.representation import bodies_of
 from api_service.http.requests import (
     answer,
     answer_at,
@@ -35,6 +38,12 @@ from api_service.http.requests import (
 )
 from api_service.http.schemas import SearchBody
 from shared.availability import Interval
+
+MOST_LOOKS: Final = 2000
+"""Single looks at nodes, values and texts on the event loop in one go: they take some 5 µs each at most."""
+
+LOOKS_OF_AN_ITEM: Final = 3
+"""What it takes to write one item of an answer."""
 
 
 @documented(returns=SearchBody, query=SearchQuery, tag="search")
@@ -60,16 +69,10 @@ async def search_nodes(request: web.Request) -> web.Response:
 
 async def _searched(request: web.Request, query: SearchQuery, bodies: Bodies, now: datetime) -> tuple[Ready, datetime]:
     """The answer, and from when on time alone may make it another."""
-    past, wanted = bool(query.given()), node_query(query, _window(query.start, query.end, now))
-    # The index of a commit of long ago is made for this answer: what is kept of the past has its bounds.
-    index = NodeIndex(bodies.inventory.nodes()) if past else bodies.index
-    costly = past or _takes_long(index, wanted, query)
-    # The map of now may change while another thread reads it.
-    known = AvailabilityMap() if past else request.app[keys.AVAILABILITY]
-    asked = _Search(index, known.copied() if costly else known, wanted, query, now)
+    wanted, costly = node_query(query, _window(query.start, query.end, now)), request.app[COSTLY]
     links = bodies.links.search([(name, value) for name, value in asked_of(request) if name not in NO_FILTERS])
 
-    def page() -> tuple[Ready, datetime]:
+    def page(asked: Search) -> tuple[Ready, datetime]:
         rows = asked.rows()
         matches = list(asked.part(rows))
         items = [_item(match, bodies, query.fields, now) for match in matches]
@@ -77,24 +80,55 @@ async def _searched(request: web.Request, query: SearchQuery, bodies: Bodies, no
         more = {"facets": asked.facets(rows)} if query.facets else {}
         return Ready(dumps(found | more)), asked.good_until(matches)
 
-    work = explained(SearchQuery, index, page)
-    return await request.app[COSTLY].do(work) if costly else work()
+    def past_page() -> tuple[Ready, datetime]:
+        # The index of a commit of long ago is made for this answer: what is kept of the past has its bounds.
+        asked = Search(NodeIndex(bodies.inventory.nodes()), AvailabilityMap(), wanted, query, now)
+        return explained(SearchQuery, asked.index, partial(page, asked))()
+
+    if query.given():
+        return await costly.do(past_page)
+    asked = Search(bodies.index, request.app[keys.AVAILABILITY], wanted, query, now)
+    if not explained(SearchQuery, asked.index, asked.takes_long)():
+        return explained(SearchQuery, asked.index, partial(page, asked))()
+    # The map of now may change while another thread reads it.
+    asked = replace(asked, known=asked.known.copied())
+    return await costly.do(explained(SearchQuery, asked.index, partial(page, asked)))
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class Search:
+    """One search of an index, at one moment."""
+
     index: NodeIndex
     known: AvailabilityMap
     wanted: NodeQuery
     query: SearchQuery
     now: datetime
 
+    def takes_long(self) -> bool:
+        """Whether the event loop would stand still for longer than it may: whoever asks first, or for much, waits.
+
+        Raises:
+            UnfitConditionError: a condition cannot be meant so.
+        """
+        conditions, words = self.wanted.conditions, self.wanted.words
+        paths = [each.path for each in conditions]
+        paths += [*self._sort_paths.values(), *self._field_paths.values(), *self._facet_paths.values()]
+        if not all(map(self.index.has, paths)) or (words and not self.index.has_words):
+            return True
+        looks = sum(each.looks(self.index) for each in conditions) + len(words) * len(self.index.nodes)
+        looks += sum(self.index.field(path).distinct for path in self._facet_paths.values())
+        if looks > MOST_LOOKS:
+            return True
+        found = self.wanted.fitting(self.index).bit_count()
+        asks_states = self.wanted.states is not None or self.wanted.window is not None
+        each_time = len(self.query.sort or ()) + asks_states + ("availability" in (self.query.facets or ()))
+        return looks + each_time * found + LOOKS_OF_AN_ITEM * min(found, self.query.limit) > MOST_LOOKS
+
     def rows(self) -> int:
         """Every match; refuses fields that no node has before it looks for any."""
-        sort = [name.removeprefix("-") for name in self.query.sort or () if name.removeprefix("-") not in STATE_FIELDS]
-        check_valued(self.index, "sort", {name: path_of(name) for name in sort})
-        fields = [name for name in self.query.fields or () if name not in NODE_OWN_KEYS]
-        check_known(self.index, "fields", {name: tuple(name.split(".")) for name in fields})
+        check_valued(self.index, "sort", self._sort_paths)
+        check_known(self.index, "fields", self._field_paths)
         return matching(self.index, self.known, self.wanted, self.now)
 
     def part(self, rows: int) -> Iterable[Match]:
@@ -106,9 +140,8 @@ class _Search:
 
     def facets(self, rows: int) -> Mapping[str, Facet]:
         """Of all matches."""
-        names = self.query.facets or ()
-        found = facets(self.index, rows, [name for name in names if name != "availability"])
-        if "availability" in names:
+        found = facets(self.index, rows, [*self._facet_paths])
+        if "availability" in (self.query.facets or ()):
             states = Counter(match.state_at(self.now) for match in self._matches(rows))
             found["availability"] = sorted_counts(states.items())
         return found
@@ -120,16 +153,21 @@ class _Search:
             return self.now
         return min((match.good_until(self.now) for match in told), default=NEVER)
 
+    @property
+    def _sort_paths(self) -> dict[str, Path]:
+        names = (name.removeprefix("-") for name in self.query.sort or ())
+        return {name: path_of(name) for name in names if name not in STATE_FIELDS}
+
+    @property
+    def _field_paths(self) -> dict[str, Path]:
+        return {name: tuple(name.split(".")) for name in self.query.fields or () if name not in NODE_OWN_KEYS}
+
+    @property
+    def _facet_paths(self) -> dict[str, Path]:
+        return {name: path_of(name) for name in self.query.facets or () if name != "availability"}
+
     def _matches(self, rows: int) -> Iterable[Match]:
         return matches_of(self.index.nodes_in(rows), self.known)
-
-
-def _takes_long(index: NodeIndex, wanted: NodeQuery, query: SearchQuery) -> bool:
-    """Whether the event loop would stand still for more than some milliseconds."""
-    if index.small:
-        return False
-    every = wanted.words or query.sort or query.fields or query.facets
-    return bool(every) or not all(index.has(condition.path) for condition in wanted.conditions)
 
 
 def _item(match: Match, bodies: Bodies, fields: Sequence[str] | None, now: datetime) -> bytes:

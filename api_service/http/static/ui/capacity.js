@@ -2,7 +2,7 @@
 
 import { filters, go, shown } from "./address.js";
 import { get, url } from "./api.js";
-import { byId, el, show } from "./dom.js";
+import { byId, el, show, table } from "./dom.js";
 import { behind, problem } from "./messages.js";
 import { STATES, LABELS } from "./states.js";
 import { clock, date, instant, local } from "./times.js";
@@ -78,7 +78,7 @@ function draw(address) {
     ),
     groups.some((group) => group.stale) && el("p", { class: "age" }, "Some of this is old news: see the status."),
     place,
-    el("details", {}, el("summary", {}, "As a table"), table(groups)),
+    el("details", {}, el("summary", {}, "As a table"), figures(groups)),
     behind(address, "the chart"),
   );
   plot(place, layers);
@@ -89,34 +89,10 @@ const summary = (groups) =>
 const least = (group) => Math.min(...group.segments.map((each) => each.free));
 const most = (group) => Math.max(...group.segments.map((each) => each.free));
 
-const table = (groups) =>
-  el(
-    "table",
-    {},
-    el(
-      "thead",
-      {},
-      el(
-        "tr",
-        {},
-        ["Type", "Nodes", "Free at least", "Free at most", "Free now"].map((title) =>
-          el("th", { scope: "col" }, title),
-        ),
-      ),
-    ),
-    el(
-      "tbody",
-      {},
-      groups.map((group) =>
-        el(
-          "tr",
-          {},
-          [nameOf(group), group.total, least(group), most(group), group.segments[0]?.free].map((cell) =>
-            el("td", {}, cell),
-          ),
-        ),
-      ),
-    ),
+const figures = (groups) =>
+  table(
+    ["Type", "Nodes", "Free at least", "Free at most", "Free now"],
+    groups.map((group) => [nameOf(group), group.total, least(group), most(group), group.segments[0]?.free]),
   );
 
 function typesOf(groups) {

@@ -28,6 +28,13 @@ function filled(made, attributes, children) {
   return made;
 }
 
+/** Rows of cells below their titles. */
+export function table(titles, rows) {
+  const head = titles.map((title) => el("th", { scope: "col" }, title));
+  const body = rows.map((cells) => el("tr", {}, ...cells.map((cell) => el("td", {}, cell))));
+  return el("table", {}, el("thead", {}, el("tr", {}, head)), el("tbody", {}, body));
+}
+
 /** Puts children into an element instead of those it has; whatever was focused stays so, if it is there by its id. */
 export function show(parent, ...children) {
   if (!parent) return; // what was to hold them is gone: an answer came when nobody looked any more

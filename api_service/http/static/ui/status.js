@@ -2,7 +2,7 @@
 
 import { view } from "./address.js";
 import { get, url } from "./api.js";
-import { byId, el, show } from "./dom.js";
+import { byId, el, show, table } from "./dom.js";
 import { siteName } from "./inventory.js";
 import { behind, problem } from "./messages.js";
 import { span, time } from "./times.js";
@@ -78,7 +78,7 @@ function sites(found) {
     site.unreadable_hosts ?? "",
     site.position ?? "",
   ];
-  return table("Sites", titles, found.map(row));
+  return scrolling("Sites", titles, found.map(row));
 }
 
 function state(site) {
@@ -89,39 +89,12 @@ function state(site) {
 
 const faultTable = ({ total, items }) => [
   el("p", { class: "bad" }, `${total} ${total === 1 ? "file or key is" : "files or keys are"} not as they should be.`),
-  table(
+  scrolling(
     "Data faults",
     ["File", "Kind", "What is wrong"],
     items.map(({ path, kind, detail }) => [el("code", {}, path), kind, detail]),
   ),
 ];
 
-const table = (label, titles, rows) =>
-  el(
-    "div",
-    { class: "scrolling", tabindex: "0", role: "region", "aria-label": label },
-    el(
-      "table",
-      {},
-      el(
-        "thead",
-        {},
-        el(
-          "tr",
-          {},
-          titles.map((title) => el("th", { scope: "col" }, title)),
-        ),
-      ),
-      el(
-        "tbody",
-        {},
-        rows.map((cells) =>
-          el(
-            "tr",
-            {},
-            cells.map((cell) => el("td", {}, cell)),
-          ),
-        ),
-      ),
-    ),
-  );
+const scrolling = (label, titles, rows) =>
+  el("div", { class: "scrolling", tabindex: "0", role: "region", "aria-label": label }, table(titles, rows));
