@@ -127,9 +127,16 @@ def decode(envelope: Envelope) -> Snapshot:
         raise UnusableMessageError(str(error)[:300]) from error
 
 
-async def decoded(envelope: Envelope) -> Snapshot:
-    """As `decode`, in a thread where that takes long."""
-    return await asyncio.to_thread(decode, envelope) if len(envelope.body) > THREAD_ABOVE_BYTES else decode(envelope)
+async def decoded(envelope: Envelope, *, before: SiteAvailability | None = None) -> Snapshot:
+    """As `decode`, sharing nodes with `before`; in a thread where that takes long."""
+    if len(envelope.body) > THREAD_ABOVE_BYTES:
+        return await asyncio.to_thread(_decoded, envelope, before)
+    return _decoded(envelope, before)
+
+
+def _decoded(envelope: Envelope, before: SiteAvailability | None) -> Snapshot:
+    snapshot = decode(envelope)
+    return snapshot.sharing(before) if before and isinstance(snapshot, SiteAvailability) else snapshot
 
 
 def heading_of(envelope: Envelope) -> Heading | None:

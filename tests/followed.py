@@ -40,6 +40,7 @@ class Client:
         nodes = {f"{node['cluster_id']}/{node['node_id']}": node for node in data.pop("nodes")}
         had = self.sites.get(data["site_id"], {"nodes": {}})
         if (had.get("generation") or 0) > (data.get("generation", had.get("generation")) or 0):
+            assert kind == "resync"
             self.led_back.append((kind, had, data))
         if kind == "availability":
             assert nodes.keys() <= had["nodes"].keys(), "a change of a node that it was never told of"

@@ -167,7 +167,8 @@ class TopicReader:
         return None
 
     async def _snapshot(self, envelope: Envelope) -> Snapshot:
-        snapshot = await decoded(envelope)
+        known = self._availability.sites.get(self._topic.site_id)
+        snapshot = await decoded(envelope, before=known.snapshot if known else None)
         if topic_of(snapshot) != self._topic:
             raise UnusableMessageError(f"it tells of {topic_of(snapshot).stream}")
         return snapshot

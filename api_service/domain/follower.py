@@ -6,12 +6,16 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from api_service.domain.history import NoSuchVersionError
+from api_service.domain.inventory import Inventory
 from api_service.domain.live_map import LiveMap
 from api_service.domain.resume_token import ResumeToken
 from api_service.domain.site_view import NodeView, Position, SiteView
 
 PATIENCE: Final = timedelta(seconds=60)
 """How long a replica that knows less than its client hopes to catch up before it says so."""
+
+LONGEST_PATIENCE: Final = timedelta(minutes=5)
+"""How old what the client has may become meanwhile, over however many connections: some are cut each minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class Follower:
     """Tells a client what leads it from what it has to what there is; all that it missed in one step.
 
     It never leads it back: a site of which the client has seen more is held until this replica has caught up, or knows
-    a poll that cannot have been seen yet and is of a lower generation: then the site's stream was wiped and reborn.
+    a poll that cannot have been seen yet and is of a lower generation: then the site's stream was wiped and reborn. A
+    replica that knows nothing of the site says so when its patience is over.
     """
 
     def __init__(self, live: LiveMap, selection: Selection, seen: ResumeToken) -> None:
@@ -87,7 +92,7 @@ class Follower:
         self._came = live.now()
         self._awaited_version = seen.version
         self._claims = dict(seen.positions)
-        self._told_inventory: InventoryEvent | None = None
+        self._inventory: Inventory | None = None
         self._told: dict[str, SiteView] = {}
         self._looked_at: dict[str, SiteView] = {}
         self._said_behind: set[str] = set()
@@ -95,26 +100,29 @@ class Follower:
     @property
     def token(self) -> ResumeToken:
         """What the client has seen once it has the event that was given last."""
-        version = self._told_inventory.version if self._told_inventory else self._awaited_version
+        version = self._inventory.version if self._inventory else self._awaited_version
         return ResumeToken(version, {site_id: view.position for site_id, view in self._told.items()} | self._claims)
 
     def events(self) -> Iterator[Event]:
         """What is to be told now, each to be sent before the next is asked for."""
         if self._awaits_commit():
             return
-        inventory = InventoryEvent(self._live.inventory.version, tuple(self._live.inventory.sites))
-        if inventory != self._told_inventory:
-            self._told_inventory = inventory
-            self._forget_all_but(frozenset(inventory.site_ids))
-            yield inventory
-        for view in tuple(self._live.sites.values()):
-            if view is not self._looked_at.get(view.site_id) and (event := self._of(view)):
+        inventory = self._live.inventory
+        if inventory is not self._inventory:
+            self._inventory = inventory
+            self._forget_all_but(frozenset(inventory.sites))
+            yield InventoryEvent(inventory.version, tuple(inventory.sites))
+        for site_id in inventory.sites:
+            if self._live.inventory is not inventory:
+                return  # it was replaced while an event was sent, and is to be told before its sites
+            view = self._live.sites[site_id]
+            if view is not self._looked_at.get(site_id) and (event := self._of(view)):
                 yield event
 
     def _of(self, view: SiteView) -> Event | None:
         selected, claim = self._selection.of(view), self._claims.get(view.site_id)
         if claim and selected and self._awaits(claim, selected):
-            return self._behind(view.site_id)
+            return self._behind(view.site_id, claim)
         self._looked_at[view.site_id] = view
         self._claims.pop(view.site_id, None)
         had = self._told.get(view.site_id)
@@ -129,13 +137,13 @@ class Follower:
     def _awaits(self, claim: Position, view: SiteView) -> bool:
         if claim.generation is None or (view.generation is not None and view.generation >= claim.generation):
             return False
+        if view.observed is None:
+            return not self._is_patience_over(claim.as_of)
         # A poller's clock may run ahead of ours, by less than its interval.
-        return view.observed is None or (
-            view.observed.snapshot.observed_at <= self._came + view.observed.snapshot.poll_interval
-        )
+        return view.observed.snapshot.observed_at <= self._came + view.observed.snapshot.poll_interval
 
-    def _behind(self, site_id: str) -> BehindEvent | None:
-        if site_id in self._said_behind or not self._is_patience_over():
+    def _behind(self, site_id: str, claim: Position) -> BehindEvent | None:
+        if site_id in self._said_behind or not self._is_patience_over(claim.as_of):
             return None
         self._said_behind.add(site_id)
         return BehindEvent(site_id)
@@ -143,10 +151,12 @@ class Follower:
     def _awaits_commit(self) -> bool:
         """Whether the client has seen a commit that is not served here yet; one that never comes was rewritten."""
         inventory, version = self._live.inventory, self._awaited_version
-        if version is None or self._told_inventory is not None:
+        if version is None or self._inventory is not None or not self._claims:
             return False
-        if inventory.version is None or inventory.shallow or self._is_patience_over():
+        if inventory.version is None or inventory.shallow:
             # Without git, or without all of its history, nothing says what is older.
+            return False
+        if self._is_patience_over(max(claim.as_of for claim in self._claims.values())):
             return False
         try:
             inventory.history.resolve(version)
@@ -154,8 +164,9 @@ class Follower:
             return True
         return False
 
-    def _is_patience_over(self) -> bool:
-        return not self._came <= self._live.now() < self._came + PATIENCE
+    def _is_patience_over(self, told_as_of: datetime) -> bool:
+        now = self._live.now()
+        return not self._came <= now < self._came + PATIENCE or now >= told_as_of + LONGEST_PATIENCE
 
     def _forget_all_but(self, site_ids: frozenset[str]) -> None:
         for known in (self._told, self._looked_at, self._claims):

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -12,7 +11,7 @@ from api_service.domain.inventory import InventoryStore
 from api_service.domain.site_view import EPOCH, MILLISECOND, NEVER, Position, Roster, SiteView
 
 REMEMBERED: Final = 10
-"""Snapshots of each site by which a client that comes back is told what it missed; they share what did not change."""
+"""Snapshots of each site by which a client that comes back is told what it missed."""
 
 
 class LiveMap:
@@ -29,7 +28,6 @@ class LiveMap:
         self.inventory = store.current
         self._rosters: dict[str, Roster] = {}
         self._sites: dict[str, SiteView] = {}
-        self._newest: dict[str, ObservedSite] = {}
         self._history: dict[str, deque[ObservedSite]] = {}
         self._enrol()
 
@@ -48,11 +46,7 @@ class LiveMap:
         if self.inventory is not self._store.current:
             self.inventory = self._store.current
             self._enrol()
-        for site_id, roster in self._rosters.items():
-            observed, view = self._remembered(site_id), self._sites.get(site_id)
-            as_before = view is not None and view.roster is roster and view.observed is observed
-            if not (as_before and view and view.as_of <= now < view.valid_until):
-                self._sites[site_id] = SiteView(roster, observed, now)
+        self._sites = {site_id: self._seen(roster, now) for site_id, roster in self._rosters.items()}
         return min((view.valid_until for view in self._sites.values()), default=NEVER)
 
     def recall(self, roster: Roster, position: Position) -> SiteView | None:
@@ -63,6 +57,11 @@ class LiveMap:
                 return view
         return None
 
+    def _seen(self, roster: Roster, now: datetime) -> SiteView:
+        observed, view = self._remembered(roster.site_id), self._sites.get(roster.site_id)
+        as_before = view is not None and view.roster is roster and view.observed is observed
+        return view if as_before and view and view.as_of <= now < view.valid_until else SiteView(roster, observed, now)
+
     def _enrol(self) -> None:
         rosters = (Roster.of(site) for site in self.inventory.sites.values())
         # One that is what it was stays the same object, so that its view does.
@@ -70,26 +69,12 @@ class LiveMap:
             each.site_id: known if (known := self._rosters.get(each.site_id)) == each else each for each in rosters
         }
         for site_id in self._sites.keys() - self._rosters.keys():
-            self._newest.pop(site_id, None)
             self._history.pop(site_id, None)
-        self._sites = {site_id: view for site_id in self._rosters if (view := self._sites.get(site_id))}
 
     def _remembered(self, site_id: str) -> ObservedSite | None:
-        """The newest that is known of the site, sharing what did not change with what was known before."""
+        """The newest that is known of the site."""
         newest = self._availability.sites.get(site_id)
         history = self._history.setdefault(site_id, deque(maxlen=REMEMBERED))
-        if newest is None:
-            return None
-        if self._newest.get(site_id) is not newest:
-            self._newest[site_id] = newest
-            history.append(_sharing(newest, history[-1]) if history else newest)
-        return history[-1]
-
-
-def _sharing(observed: ObservedSite, before: ObservedSite) -> ObservedSite:
-    known = before.snapshot.nodes
-    nodes = {
-        node_id: same if (same := known.get(node_id)) == node else node
-        for node_id, node in observed.snapshot.nodes.items()
-    }
-    return replace(observed, snapshot=replace(observed.snapshot, nodes=nodes))
+        if newest and not (history and history[-1] is newest):
+            history.append(newest)
+        return newest

@@ -1,7 +1,6 @@
 """What is told of a site at one moment, and what differs between two: facts of a poll, seen through an inventory."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -29,8 +28,17 @@ class Roster:
         return cls(site.uid, tuple((node.cluster_id, node.uid) for node in site.nodes()))
 
     def only(self, node_ids: frozenset[str]) -> "Roster":
-        """Those of these uids."""
-        return Roster(self.site_id, tuple(each for each in self.nodes if each[1] in node_ids))
+        """Those of these uids; costs grow with them, not with the site."""
+        rows = sorted(row for node_id in node_ids for row in self._rows.get(node_id, ()))
+        return Roster(self.site_id, tuple(self.nodes[row] for row in rows))
+
+    @cached_property
+    def _rows(self) -> dict[str, list[int]]:
+        """Where each uid is in `nodes`: two clusters may have the same."""
+        rows: dict[str, list[int]] = {}
+        for row, (_, node_id) in enumerate(self.nodes):
+            rows.setdefault(node_id, []).append(row)
+        return rows
 
     @cached_property
     def digest(self) -> bytes:
@@ -113,7 +121,8 @@ class SiteView:
         if self.observed is None:
             return NEVER
         stale_from = self.observed.snapshot.stale_from(self.observed.last_updated)
-        bounds = (bound for known in self.observed.snapshot.nodes.values() for bound in _bounds(known, self.as_of))
+        known = self.observed.snapshot.nodes.values()
+        bounds = (bound for each in known if (bound := each.next_bound(self.as_of)))
         return min(bounds, default=NEVER) if self.stale else min(stale_from, *bounds, NEVER)
 
     def only(self, node_ids: frozenset[str]) -> "SiteView":
@@ -140,10 +149,13 @@ class SiteView:
     def changed_nodes(self, before: "SiteView") -> list[NodeView]:
         """Those that were told otherwise in `before`, a view of the same nodes."""
         changed = []
+        earlier, later = sorted((before.as_of, self.as_of))
         for cluster_id, node_id in self.roster.nodes:
             known = self.known(node_id)
-            # Most nodes are what they were; without bookings time changes nothing about them.
-            if known is before.known(node_id) and not (known and known.reservations):
+            # Most nodes are what they were, and time has changed nothing about them.
+            if known is before.known(node_id) and not (
+                known and (bound := known.next_bound(earlier)) and bound <= later
+            ):
                 continue
             if (now := self.node(cluster_id, node_id)) != before.node(cluster_id, node_id):
                 changed.append(now)
@@ -156,10 +168,3 @@ class SiteView:
         if before.observed is None or before.observed is self.observed:
             return True
         return self.generation is not None and self.generation > before.observed.snapshot.generation
-
-
-def _bounds(known: NodeAvailability, moment: datetime) -> Iterator[datetime]:
-    """The first bound of the node's bookings after `moment`, if there is any."""
-    block = next((block for block in known.reservations if block.end > moment), None)
-    if block:
-        yield block.start if block.start > moment else block.end

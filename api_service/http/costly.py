@@ -16,9 +16,10 @@ BUSY: Final = "Too much is being computed already; `Retry-After` says when to co
 
 
 class CostlyWork:
-    """Turns for costly work: `AT_ONCE` at a time, `MAX_WAITING` more wait, and any further one is refused."""
+    """Turns for costly work: `AT_ONCE` at a time, `most_waiting` more wait, and any further one is refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_waiting: int = MAX_WAITING) -> None:
+        self._most_waiting = most_waiting
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._inside = 0
 
@@ -28,7 +29,7 @@ class CostlyWork:
         Raises:
             TooBusyError: too many are waiting already.
         """
-        if self._inside >= AT_ONCE + MAX_WAITING:
+        if self._inside >= AT_ONCE + self._most_waiting:
             raise TooBusyError("too much is being computed already; try again in a few seconds")
         self._inside += 1
         try:

@@ -18,6 +18,9 @@ from api_service.http.problems import TooBusyError
 
 HEARTBEAT_SECONDS: Final = 15.0
 SEND_SECONDS: Final = 20.0
+SLICE_BYTES: Final = 64 * 1024
+"""Of a long event; whoever takes one of them in `SEND_SECONDS` is slow, but there."""
+
 KERNEL_SECONDS: Final = 10.0
 """The kernel's limit for the same is so much longer, so that it is we who end a stream, and count it."""
 
@@ -44,15 +47,31 @@ class EventStream(EventSourceResponse):
         self._request = request
         self._heartbeat_seconds, self._send_seconds = heartbeat_seconds, send_seconds
 
-    async def took(self, frame: bytes) -> bool:
+    @property
+    def has_client(self) -> bool:
+        """Whether the client is still connected."""
+        return self._request.transport is not None
+
+    async def took(self, frame: bytes, event_id: str) -> bool:
         """As `send`, which makes the lines anew for each client. A client that takes nothing is hung up on.
 
         Raises:
             ConnectionError: it has gone.
         """
+        last_lines = b"id: %b\n\n" % event_id.encode()
+        if len(frame) <= SLICE_BYTES:
+            return await self._took(frame + last_lines)
+        # What is long is not copied for each client.
+        whole = memoryview(frame)
+        for start in range(0, len(frame), SLICE_BYTES):
+            if not await self._took(whole[start : start + SLICE_BYTES]):
+                return False
+        return await self._took(last_lines)
+
+    async def _took(self, part: bytes | memoryview) -> bool:
         try:
             async with asyncio.timeout(self._send_seconds):
-                await self.write(frame)
+                await self.write(part)
         except TimeoutError:
             self._abort()
             return False
@@ -79,9 +98,9 @@ class Readers:
     """All streams.
 
     Attributes:
-        dropped: Clients that took nothing for `send_seconds`.
+        dropped: Clients that did not take the next `SLICE_BYTES` in `send_seconds`.
         heartbeat_seconds: How long a stream is silent at most.
-        send_seconds: How long a client may take nothing of what is sent to it.
+        send_seconds: How long a client may take for the next `SLICE_BYTES`.
     """
 
     def __init__(self, live: LiveMap, *, most: int) -> None:
@@ -95,7 +114,7 @@ class Readers:
         self.dropped = 0
         self.heartbeat_seconds, self.send_seconds = HEARTBEAT_SECONDS, SEND_SECONDS
         self._sent: Counter[str] = Counter()
-        self._frames = EventFrames()
+        self._frames = EventFrames(most_readers=most)
         self._open: set[EventStream] = set()
         self._changed = asyncio.Event()
         self._told: tuple[object, ...] = ()
@@ -125,7 +144,8 @@ class Readers:
         """Brings the map up to date and wakes whoever follows it. Says in how many seconds to look again."""
         self._changed.clear()
         good_until = self.live.advance()
-        if (telling := (self.live.inventory.version, *self.live.sites.values())) != self._told:
+        telling = (self.live.inventory, *self.live.sites.values())
+        if len(telling) != len(self._told) or any(a is not b for a, b in zip(telling, self._told, strict=True)):
             self._told = telling
             for number, stream in enumerate(tuple(self._open), start=1):
                 stream.changed.set()
@@ -139,7 +159,7 @@ class Readers:
         Raises:
             TooBusyError: so many follow already as may.
         """
-        if len(self._open) >= self.most:
+        if len(self._open) >= self.most and not self._see_off():
             raise TooBusyError(f"{self.most} clients follow the events already; try again in a few seconds")
         if request.transport is None:  # it has gone already
             return web.Response()
@@ -162,13 +182,21 @@ class Readers:
         for stream in self._open:
             stream.end()
 
+    def _see_off(self) -> bool:
+        """Lets those go that have gone: they would be missed at their next heartbeat only. Says whether any had."""
+        gone = [stream for stream in self._open if not stream.has_client]
+        for stream in gone:
+            self._open.discard(stream)
+            stream.end()
+        return bool(gone)
+
     async def _send(self, stream: EventStream, follower: Follower) -> None:
         await stream.write(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS))  # noqa: S311 - no secret
         while stream.is_connected() and not self._ending:
             stream.changed.clear()
             for event in follower.events():
-                if frame := self._frames.of(event):
-                    if not await stream.took(b"%bid: %b\n\n" % (frame, str(follower.token).encode())):
+                if frame := await self._frames.made(event):
+                    if not await stream.took(frame, str(follower.token)):
                         self.dropped += 1
                         return
                     self._sent[event.kind] += 1

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import AppRunner, BaseRunner
 
 from api_service import keys
 from api_service.app import create_app
@@ -15,6 +16,7 @@ from api_service.domain.inventory import Inventory
 from api_service.settings import Settings
 from shared.availability import Snapshot
 from shared.embedded import EmbeddedTransport
+from shared.serving import SERVER_OPTIONS
 from tests.inventories import NOW
 
 type AiohttpClient = Callable[..., Awaitable[TestClient[Any, Any]]]
@@ -64,4 +66,11 @@ async def serving(aiohttp_client: AiohttpClient, *, settings: Settings | None = 
     """A service that knows nothing yet."""
     clock = Clock()
     app = create_app(settings or Settings(), transport=EmbeddedTransport(), contexts=(), clock=clock)
-    return Service(await aiohttp_client(app), clock)
+    return Service(await aiohttp_client(AsServed(app)), clock)
+
+
+class AsServed(TestServer):
+    """With the options of the real one: a test server would cancel whatever a client does not wait for."""
+
+    async def _make_runner(self, **kwargs: Any) -> BaseRunner:
+        return AppRunner(self.app, **{**kwargs, **SERVER_OPTIONS, "handler_cancellation": False})

@@ -60,6 +60,12 @@ def test_a_state_lasts_until_it_is_said_to_and_changes_then(subject: NodeAvailab
         )
 
 
+@given(NODES, st.sampled_from(MOMENTS))
+def test_time_changes_a_node_at_its_next_bound_and_not_before(subject: NodeAvailability, moment: datetime) -> None:
+    bounds = [bound for block in subject.reservations for bound in (block.start, block.end)]
+    assert subject.next_bound(moment) == min((bound for bound in bounds if bound > moment), default=None)
+
+
 @given(NODES, WINDOWS)
 def test_a_node_can_be_reserved_for_a_window_that_meets_no_reservation(
     subject: NodeAvailability, window: Interval
@@ -154,6 +160,18 @@ def test_nodes_with_the_same_facts_are_equal_whatever_was_asked_of_them() -> Non
     one, other = node("n1", hours(0, 1), hours(3, 4)), node("n1", hours(3, 4), hours(0, 1))
     one.state_at(NOON)
     assert one == other
+
+
+def test_a_poll_shares_the_nodes_that_are_what_they_were_before_and_no_others() -> None:
+    before = site("uc", 1, node("a", hours(1, 2)), node("b"), node("gone"))
+    made = site("uc", 2, node("a", hours(1, 2)), node("b", hours(1, 2)), node("new"))
+    shared = made.sharing(before)
+    assert shared == made
+    assert {each: shared.nodes[each] is before.nodes.get(each) for each in shared.nodes} == {
+        "a": True,
+        "b": False,
+        "new": False,
+    }
 
 
 def test_a_site_is_stale_three_intervals_after_it_was_updated() -> None:

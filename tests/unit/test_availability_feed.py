@@ -15,7 +15,7 @@ from shared.topology import Subject, Topic, topic_of
 from shared.transport import SessionLostError, TopologyError, Transport
 from tests.eventually import running, until
 from tests.fragile import FragileTransport
-from tests.snapshots import MINUTE, NOON, flavors, node, site
+from tests.snapshots import MINUTE, NOON, flavors, hours, node, site
 from tests.threads import CountingThreads
 from tests.virtual_time import virtual_time
 
@@ -97,6 +97,19 @@ async def test_every_later_snapshot_replaces_the_site_and_is_told() -> None:
     assert reader.told == [TACC, TACC]
     assert reader.counts() == {"applied": 2}
     assert reader.feed.position(TACC) == 1
+
+
+@virtual_time
+async def test_nodes_that_are_what_they_were_are_kept_once() -> None:
+    transport = FragileTransport()
+    reader = Reader(transport)
+    async with running(reader.feed.run()):
+        await sent(transport, site("tacc", 1, node("a"), node("b")))
+        before = reader.map.sites["tacc"].snapshot.nodes
+        await sent(transport, site("tacc", 2, node("a"), node("b", hours(1, 2)), follows=1))
+    after = reader.map.sites["tacc"].snapshot.nodes
+    assert after["a"] is before["a"]
+    assert after["b"] == node("b", hours(1, 2))
 
 
 @virtual_time

@@ -5,7 +5,16 @@ from datetime import datetime, timedelta
 import pytest
 
 from api_service.domain.availability_map import AvailabilityMap
-from api_service.domain.follower import PATIENCE, BehindEvent, Event, Follower, InventoryEvent, Selection, SiteEvent
+from api_service.domain.follower import (
+    LONGEST_PATIENCE,
+    PATIENCE,
+    BehindEvent,
+    Event,
+    Follower,
+    InventoryEvent,
+    Selection,
+    SiteEvent,
+)
 from api_service.domain.inventory import InventoryStore
 from api_service.domain.live_map import REMEMBERED, LiveMap
 from api_service.domain.resume_token import ResumeToken
@@ -68,14 +77,21 @@ def of_uc(events: list[Event]) -> list[Event]:
     return [each for each in events if isinstance(each, SiteEvent) and each.after.site_id == "uc"]
 
 
+def states(event: Event) -> dict[str, str]:
+    assert isinstance(event, SiteEvent)
+    return {node.node_id: node.availability.value for node in event.nodes()}
+
+
 def kinds(events: list[Event]) -> list[str]:
     return [event.kind for event in events]
 
 
 def test_who_has_seen_nothing_is_told_the_inventory_and_then_every_site_whole() -> None:
-    events = Replica(polled("uc", booked(node_id="x"))).told(Follower(Replica().live, EVERYTHING, NOTHING))
+    replica = Replica(polled("uc", booked(node_id="x")))
+    events = replica.told(Follower(replica.live, EVERYTHING, NOTHING))
     assert events[0] == InventoryEvent(None, ("uc", "vc"))
     assert kinds(events) == ["inventory", "resync", "resync"]
+    assert [states(each) for each in events[1:]] == [{"x": "available", "y": "unknown"}, {}]
 
 
 def test_who_comes_back_to_another_replica_is_told_only_what_changed_meanwhile() -> None:
@@ -108,14 +124,19 @@ def test_more_than_the_remembered_polls_are_made_good_by_telling_the_site_whole(
         replica.learn(polled("uc", booked(node_id="x"), generation=generation))
 
 
-def test_snapshots_that_are_remembered_share_what_did_not_change() -> None:
-    replica = Replica(polled("uc", booked((1, 2), node_id="x"), booked(node_id="y")))
-    before = replica.live.sites["uc"]
-    replica.learn(polled("uc", booked((1, 2), node_id="x"), booked((1, 2), node_id="y"), generation=2))
-    replica.live.advance()
-    after = replica.live.sites["uc"]
-    assert after.known("x") is before.known("x")
-    assert after.known("y") is not before.known("y")
+@pytest.mark.parametrize("hours", [0, 0.5, 1, 1.5, 2, 3])
+def test_nodes_that_two_polls_share_are_told_only_when_time_changed_them(hours: float) -> None:
+    first = polled("uc", booked((1, 2), node_id="x"), booked((-1, 4), node_id="y"))
+    second = polled(
+        "uc", booked((1, 2), node_id="x"), booked((-1, 4), node_id="y"), generation=2, at=NOW + hours * HOUR
+    )
+    seen = Replica(first).seen()
+    for snapshot in (second, second.sharing(first)):
+        other = Replica(first)
+        other.now += hours * HOUR
+        other.learn(snapshot)
+        (event,) = of_uc(other.told(Follower(other.live, EVERYTHING, seen)))
+        assert states(event) == ({} if hours < 1 else {"x": "reserved" if hours < 2 else "available"})
 
 
 def test_a_replica_that_is_behind_holds_a_site_until_it_has_caught_up() -> None:
@@ -132,13 +153,69 @@ def test_a_replica_that_is_behind_holds_a_site_until_it_has_caught_up() -> None:
 
 
 def test_a_replica_that_stays_behind_says_once_that_the_client_may_have_old_data() -> None:
-    ahead, behind = Replica(polled("uc", booked(node_id="x"), generation=2)), Replica()
+    first = polled("uc", booked(node_id="x"))
+    ahead, behind = Replica(first, polled("uc", booked(node_id="x"), generation=2)), Replica(first)
     follower = Follower(behind.live, EVERYTHING, ahead.seen())
     behind.told(follower)
     assert behind.told(follower) == []
     behind.now += PATIENCE
     assert behind.told(follower) == [BehindEvent("uc")]
     assert behind.told(follower) == []
+
+
+def test_a_replica_that_goes_on_knowing_nothing_takes_back_what_was_known() -> None:
+    ahead, behind = Replica(polled("uc", booked(node_id="x"))), Replica()
+    follower = Follower(behind.live, EVERYTHING, ahead.seen())
+    assert of_uc(behind.told(follower)) == []
+    behind.now += PATIENCE
+    (event,) = of_uc(behind.told(follower))
+    assert (event.kind, states(event)) == ("resync", {"x": "unknown", "y": "unknown"})
+
+
+def test_patience_is_no_longer_for_who_comes_back_again_and_again() -> None:
+    first = polled("uc", booked(node_id="x"))
+    ahead = Replica(first, polled("uc", booked(node_id="x"), generation=2), version=sha("0"))
+    ahead.serve("xy", version=sha("1"), commits=2)
+    ahead.live.advance()
+    behind, blank, token = Replica(first, version=sha("0")), Replica(version=sha("0")), ahead.seen()
+    for minutes in range(4):
+        for replica in (behind, blank):
+            replica.now = NOW + minutes * MINUTE
+            follower = Follower(replica.live, EVERYTHING, token)
+            replica.now += 50 * MINUTE / 60
+            assert replica.told(follower) == []
+            assert follower.token == token
+    behind.now = blank.now = NOW + LONGEST_PATIENCE
+    assert BehindEvent("uc") in behind.told(Follower(behind.live, EVERYTHING, token))
+    assert kinds(of_uc(blank.told(Follower(blank.live, EVERYTHING, token)))) == ["resync"]
+
+
+def test_an_inventory_is_told_as_another_though_no_commit_names_it() -> None:
+    replica = Replica(polled("uc", booked(node_id="x")))
+    follower = Follower(replica.live, EVERYTHING, NOTHING)
+    replica.told(follower)
+    replica.serve("xy")
+    assert kinds(replica.told(follower)) == ["inventory"]
+
+
+def test_an_inventory_that_comes_between_two_events_is_told_before_the_sites_that_are_seen_through_it() -> None:
+    replica = Replica(polled("uc", booked(node_id="x")), version=sha("0"))
+    follower = Follower(replica.live, EVERYTHING, NOTHING)
+    events = follower.events()
+    assert next(events).kind == "inventory"
+    replica.serve("xyz", version=sha("1"), commits=2)
+    replica.live.advance()
+    assert list(events) == []
+    assert kinds(replica.told(follower)) == ["inventory", "resync", "resync"]
+
+
+def test_sites_are_told_as_they_are_when_their_turn_comes() -> None:
+    replica = Replica(polled("uc", booked(node_id="x")))
+    events = Follower(replica.live, EVERYTHING, NOTHING).events()
+    assert next(events).kind == "inventory"
+    replica.learn(polled("uc", booked((0, 1), node_id="x"), generation=2))
+    replica.live.advance()
+    assert states(next(events)) == {"x": "reserved", "y": "unknown"}
 
 
 def test_a_stream_reborn_with_lower_generations_is_believed_once_it_tells_what_nobody_can_have_seen() -> None:
@@ -202,7 +279,7 @@ def test_who_asks_for_other_nodes_than_before_is_told_them_whole() -> None:
 
 
 def test_an_event_is_made_once_for_all_who_are_told_the_same() -> None:
-    replica, frames = Replica(polled("uc", booked(node_id="x"))), EventFrames()
+    replica, frames = Replica(polled("uc", booked(node_id="x"))), EventFrames(most_readers=1)
     one, other = (replica.told(Follower(replica.live, EVERYTHING, NOTHING)) for _ in range(2))
     assert [frames.of(each) for each in one] == [frames.of(each) for each in other]
     assert all(frames.of(a) is frames.of(b) for a, b in zip(one, other, strict=True))

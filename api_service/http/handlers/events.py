@@ -45,8 +45,9 @@ async def get_events(request: web.Request) -> web.StreamResponse:
 
 
 def _selection(query: EventsQuery, inventory: Inventory) -> Selection:
-    sites = [inventory.site(site_id) for site_id in query.site_id or inventory.sites]
-    for node_id in query.node_id or ():
+    # Named twice is asked for once.
+    sites = [inventory.site(site_id) for site_id in dict.fromkeys(query.site_id or inventory.sites)]
+    for node_id in dict.fromkeys(query.node_id or ()):
         if not any(node_id in cluster.nodes for site in sites for cluster in site.clusters.values()):
             raise NotInInventoryError(f"there is no node {node_id!r:.300}{' at these sites' if query.site_id else ''}")
     return Selection(
