@@ -35,10 +35,12 @@ class AvailabilityMap:
 
     Attributes:
         revision: How often anything was taken or dropped: while it is the same, so is all that is known.
+        changed_at: When anything was taken last; None before the first.
     """
 
     def __init__(self) -> None:
         self.revision = 0
+        self.changed_at: datetime | None = None
         self._sites: dict[str, ObservedSite] = {}
         self._flavors: dict[str, ObservedFlavors] = {}
         self._current: dict[Topic, int] = {}
@@ -86,6 +88,7 @@ class AvailabilityMap:
             self._flavors[snapshot.site_id] = Observed(snapshot, last_updated, received_at)
         self._current[topic] = snapshot.generation
         self.revision += 1
+        self.changed_at = received_at
         return True
 
     def forget_generation(self, topic: Topic) -> None:

@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from api_service.domain.availability_map import AvailabilityMap, ObservedSite
 from api_service.domain.inventory import Node
@@ -116,8 +116,7 @@ STATE_FIELDS: Final = frozenset({"availability", "availability_until"})
 """Fields of a match that come of its bookings."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A node and what is known of its bookings: None of a site never synced, or a node Blazar does not list."""
 
     node: Node

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from heapq import heapify, heappop, heappush, heapreplace, merge, nsmallest
+from heapq import heapify, heappop, heappush, merge, nsmallest
+from itertools import chain
 from typing import Final
 
 from api_service.domain.node_query import Match
@@ -69,6 +70,7 @@ def slots(
     """Slots of `count` nodes for `duration`, the earliest first; of those that start together, by site.
 
     A slot starts at `after` or where a booking ends, since only there nodes are won; it starts at most `HORIZON` later.
+    Sites are looked at one by one, and no more of them than it takes.
 
     Args:
         matches: The nodes to choose from, sorted.
@@ -80,38 +82,50 @@ def slots(
     groups: dict[str, list[Match]] = {}
     for match in matches:
         groups.setdefault("" if across_sites else match.node.site_id, []).append(match)
-    found = [_slots_among(groups[key], count, duration, after) for key in sorted(groups)]
-    return merge(*found, key=lambda slot: slot.during.start)
+    later: list[Iterator[Slot]] = []
+    for key in sorted(groups):
+        found = _slots_among(groups[key], count, duration, after)
+        if first := next(found, None):
+            if first.during.start == after:
+                yield first  # there is none before it, wherever
+            else:
+                found = chain([first], found)
+            later.append(found)
+    yield from merge(*later, key=lambda slot: slot.during.start)
 
 
 def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, after: datetime) -> Iterator[Slot]:
-    bookings = [match.reservations if match.bookable else None for match in matches]
-    # The next window of each node, the earliest on top; an iterator each would take more memory than all there is.
-    opening = [
+    # The next window of each node; an iterator each would take more memory than all there is.
+    windows = [
         (*window, place)
-        for place, blocks in enumerate(bookings)
-        if blocks is not None and (window := _start_window(blocks, 0, duration, after, after))
+        for place, match in enumerate(matches)
+        if match.bookable and (window := _start_window(match.reservations, 0, duration, after, after))
     ]
+    first = after
+    won = [window for window in windows if window[0] == first]
+    opening = [window for window in windows if window[0] != first]
     heapify(opening)
     able: dict[int, datetime] = {}
     closing: list[tuple[datetime, int]] = []
-    while opening:
-        first = opening[0][0]
+    while won or opening:
         while closing and closing[0][0] < first:
             del able[heappop(closing)[1]]
-        while opening and opening[0][0] == first:
-            _, last, block, place = opening[0]
+        for _, last, _, place in won:
             able[place] = first
             heappush(closing, (last, place))
-            blocks = bookings[place] or ()
-            if block < len(blocks) and (window := _start_window(blocks, block + 1, duration, blocks[block].end, after)):
-                heapreplace(opening, (*window, place))
-            else:
-                heappop(opening)
         if len(able) >= count:
             # Those won last: so that a later slot is another choice, and bookings follow closely on each other.
             chosen = sorted(nsmallest(count, able, key=lambda place: (first - able[place], place)))
             yield Slot(Interval(first, first + duration), tuple(matches[place] for place in chosen))
+        # Only now: most who ask want no more than a few slots.
+        for _, _, block, place in won:
+            blocks = matches[place].reservations
+            if block < len(blocks) and (window := _start_window(blocks, block + 1, duration, blocks[block].end, after)):
+                heappush(opening, (*window, place))
+        won = []
+        while opening and (not won or opening[0][0] == first):
+            first = opening[0][0]
+            won.append(heappop(opening))
 
 
 def _start_window(

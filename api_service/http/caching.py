@@ -200,10 +200,8 @@ async def _encoded(app: web.Application, ready: Ready, coding: str) -> bytes:
 
 def _last_change(app: web.Application) -> datetime:
     """Of all that an answer may be made of, but for the clock."""
-    known, loaded = app[keys.AVAILABILITY], app[keys.INVENTORY].loaded_at
-    times = [site.received_at for site in known.sites.values()]
-    times += [site.received_at for site in known.flavors.values()]
-    return max(times + ([loaded] if loaded else []), default=_NOT_KNOWN)
+    told, loaded = app[keys.AVAILABILITY].changed_at, app[keys.INVENTORY].loaded_at
+    return max(told, loaded) if told and loaded else told or loaded or _NOT_KNOWN
 
 
 @lru_cache(maxsize=1024)

@@ -16,7 +16,7 @@ from shared.availability import utc_now
 from tests.bench import past, report
 from tests.bench.cases import NODES, Case, growing, large, small
 from tests.bench.client import request
-from tests.bench.measuring import BARE, NAIVE, OURS, Checked, Measured, measured
+from tests.bench.measuring import BARE, NAIVE, OURS, Checked, Measured, given, measured
 from tests.bench.oracle import path_of
 from tests.bench.report import number
 from tests.bench.running import Server, started
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="requests of 500 nodes with this in their names; nothing is written")
     only = parser.parse_args().only
     with ExitStack() as stack:
-        bare = stack.enter_context(started("tests.bench.server", "bare", ready="/0"))
+        bare = stack.enter_context(started("tests.bench.server", "bare"))
         found = {SIZES[0]: list(_of_500(bare, only))}
         if only:
             return
@@ -76,10 +76,10 @@ def _of_many(bare: Server, size: int) -> tuple[list[Measured], str]:
 def _compared(
     case: Case, checked: Checked, bare: Server, naive: Server | None, connections: Sequence[int] | None = None
 ) -> Iterator[Measured]:
-    body, tag = checked.answer(case)
-    bare.say("PUT", f"/0?status={case.status}", b"" if case.known else body)
-    headers = {**case.headers, **({"If-None-Match": tag} if case.known else {})}
-    services = {BARE: (bare, request("/0")), OURS: (checked.ours, request(case.path, headers))}
+    body, told = checked.answer(case)
+    given(bare, body, told, status=case.status)
+    asked = request(case.path, {**case.headers, **({"If-None-Match": told["ETag"]} if case.known else {})})
+    services = {BARE: (bare, asked), OURS: (checked.ours, asked)}
     if naive and case.naive:
         checked.held_to(case, naive)
         services[NAIVE] = naive, request(case.path)
@@ -126,11 +126,11 @@ def _past(bare: Server) -> str:
         with started("tests.bench.server", "500", began, str(data), ready="/sites") as ours:
             first = past.cold(ours, version)
             path = f"{NODES}?version={version}"
-            body = ours.say("GET", path)
+            body, told = ours.ask("GET", path)
             assert orjson.loads(body)["version"] == version
-            bare.say("PUT", "/0?status=200", body)
+            given(bare, body, told)
             case = Case("warm", path, lambda _oracle, _answer: True)
-            services = {BARE: (bare, request("/0")), OURS: (ours, request(path))}
+            services = {BARE: (bare, request(path)), OURS: (ours, request(path))}
             warm = measured(case, services, 8, len(body))
     print(f"cold {number(first.took * MILLI)} ms; {_told(warm)}")
     return (

@@ -1,8 +1,10 @@
 """The same request to several services in turn."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPMessage
 from statistics import median
 from typing import Final
 
@@ -66,8 +68,8 @@ class Checked:
         self._told_to_naive = 0
         self.version = orjson.loads(ours.say("GET", "/"))["version"]
 
-    def answer(self, case: Case) -> tuple[bytes, str]:
-        """What it answers, and its tag; polls stand still until `feed`.
+    def answer(self, case: Case) -> tuple[bytes, HTTPMessage]:
+        """What it answers, and its headers; polls stand still until `feed`.
 
         Raises:
             AssertionError: it is wrong.
@@ -88,16 +90,26 @@ class Checked:
         self._told_to_naive = len(self._polls)
         self._held(case, naive, {})
 
-    def _held(self, case: Case, server: Server, sent: Mapping[str, str]) -> tuple[bytes, str]:
+    def _held(self, case: Case, server: Server, sent: Mapping[str, str]) -> tuple[bytes, HTTPMessage]:
         body, headers = server.ask("GET", case.path, headers=sent)
         oracle = Oracle(self._bookings, self.version, utc_now())
         answer = orjson.loads(DECODED[headers.get("Content-Encoding", "identity")](body))
         assert case.right(oracle, answer), f"{case.path} is answered wrongly"
-        return body, headers.get("ETag", "")
+        return body, headers
 
     def feed(self) -> None:
         """Lets polls come."""
         self.ours.say("POST", "/bench/feed")
+
+
+def given(bare: Server, body: bytes, headers: HTTPMessage, *, status: int = 200) -> None:
+    """Lets the bare service answer with the very same bytes."""
+    others = {"date", "server", "content-length"}  # aiohttp tells them
+    if status == 304:
+        others |= {"content-type", "content-encoding"}  # nobody tells them
+    told = {name: value for name, value in headers.items() if name.lower() not in others}
+    sent = {"Bench-Status": str(status), "Bench-Headers": json.dumps(told)}
+    bare.say("PUT", "/", b"" if status == 304 else body, sent)
 
 
 def measured(case: Case, services: Mapping[str, tuple[Server, bytes]], connections: int, size: int) -> Measured:
