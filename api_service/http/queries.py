@@ -17,7 +17,8 @@ MAX_CONDITIONS: Final = 50
 MAX_LENGTH: Final = 300
 """Of one value of a condition."""
 
-Names = Annotated[list[Word], Field(max_length=20, json_schema_extra={"comma": True})]
+MAX_NAMES: Final = 20
+Names = Annotated[list[Word], Field(max_length=MAX_NAMES, json_schema_extra={"comma": True})]
 
 
 class Query(BaseModel):

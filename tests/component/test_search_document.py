@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from api_service.http.queries import MAX_CONDITIONS, MAX_FREE_TEXT, MAX_LENGTH, NodeFilters
+from api_service.domain import facets
+from api_service.domain.node_conditions import Suffix
+from api_service.http.queries import MAX_CONDITIONS, MAX_FREE_TEXT, MAX_LENGTH, MAX_NAMES, NodeFilters
 from api_service.http.values import MAX_VALUES
 from tests.component.serving import AiohttpClient, Service, serving
 from tests.inventories import cluster, inventory, site
@@ -118,3 +120,36 @@ def test_the_bounds_are_those_of_the_code() -> None:
     said = DOCUMENT.partition("## Bounds")[2]
     assert f"{MAX_CONDITIONS} conditions, {MAX_VALUES} values of each, {MAX_LENGTH} characters a value" in said
     assert f"{MAX_FREE_TEXT} characters of `q`" in said
+    assert f"{MAX_NAMES} paths of" in said
+    assert f"{facets.MAX_VALUES} values of a facet" in said
+
+
+SUFFIXES: dict[str, tuple[str, Fits]] = {
+    "nothing": ("gpu.gpu_count=4", lambda node: gpu(node, "gpu_count") == 4),
+    "__n": ("node_type__n=storage", lambda node: node["node_type"] != "storage"),
+    "__ic": (
+        "network_adapters.model__ic=CONNECTX",
+        lambda node: any("ConnectX" in each for each in nics(node, "model") if each),
+    ),
+    "__isw": ("processor.model__isw=intel", lambda node: node["processor"]["model"].startswith("Intel")),
+    "__gt": ("architecture.smt_size__gt=48", lambda node: node["architecture"]["smt_size"] > 48),
+    "__gte": ("architecture.smt_size__gte=48", lambda node: node["architecture"]["smt_size"] >= 48),
+    "__lt": ("architecture.smt_size__lt=48", lambda node: node["architecture"]["smt_size"] < 48),
+    "__lte": ("architecture.smt_size__lte=48", lambda node: node["architecture"]["smt_size"] <= 48),
+    "__empty": ("fpga.board_model__empty=true", lambda node: "board_model" not in node.get("fpga", {})),
+}
+
+
+def test_every_suffix_is_in_the_table() -> None:
+    written = [each for row in table("after the path") for each in re.findall(r"`(__[a-z]+)`", row[0]) or ["nothing"]]
+    assert written == list(SUFFIXES)
+    assert {each.removeprefix("__") for each in written} - {"nothing"} == {suffix.value for suffix in Suffix} - {""}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+async def test_a_suffix_keeps_the_nodes_that_its_row_promises(service: Service, suffix: str) -> None:
+    query, fits = SUFFIXES[suffix]
+    found = {item["uid"] for item in (await service.json(f"/nodes/search?{query}&fields=uid"))["items"]}
+    expected = {node["uid"] for node in NODES if fits(node)}
+    assert found == expected
+    assert 0 < len(expected) < len(NODES)
