@@ -141,6 +141,7 @@ async def test_capacity_is_drawn_by_type_and_told_as_a_table(ui: Ui) -> None:
     await expect(capacity.locator("details tr", has_text="compute_icelake_r750").locator("td")).to_have_text(
         ["compute_icelake_r750", "4", "0", "0", "0"]
     )
+    await expect(capacity.locator("details th").last).to_have_text("Free at the beginning")
     await capacity.get_by_label("Show").select_option("gpu_a100_pcie: all states")
     await expect(capacity.locator(".u-legend")).to_contain_text("Maintenance")
     await capacity.scroll_into_view_if_needed()

@@ -182,7 +182,9 @@ async def test_before_there_is_an_inventory_the_page_says_what_to_do(browser: Br
 
 
 @pytest.mark.parametrize("count", [500, 5000])
-async def test_of_many_nodes_no_more_rows_are_drawn_than_anybody_looks_through(count: int, browser: Browser, figure: Figure) -> None:
+async def test_of_many_nodes_no_more_rows_are_drawn_than_anybody_looks_through(
+    count: int, browser: Browser, figure: Figure
+) -> None:
     async with browsing(browser, inventory=many(count)) as ui:
         ui.know("tacc", *week([f"n{number:04}" for number in range(count)]))
         await ui.page.goto("about:blank")
