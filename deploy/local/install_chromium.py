@@ -8,6 +8,9 @@ from typing import Final
 
 from deploy.local.debian_packages import CannotInstallError, Machine, install
 
+NO_BROWSER: Final = 3
+"""The exit code where there is none and can be none, which is no error of the program."""
+
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -25,7 +28,8 @@ def main() -> None:
     try:
         install("chromium", "Chromium", THIS_MACHINE)
     except CannotInstallError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(NO_BROWSER)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ async def test_operations_have_ids_of_their_own(document: Any) -> None:
     assert len(ids) == len(set(ids))
 
 
-async def test_making_the_document_twice_gives_the_same(document: Any) -> None:
+async def test_making_the_document_twice_gives_the_same() -> None:
     assert contract.__wrapped__("") == contract.__wrapped__("")
 
 

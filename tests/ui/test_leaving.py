@@ -80,6 +80,14 @@ async def test_the_commands_book_these_nodes_and_do_nothing_else(browser: Browse
         ]  # fmt: skip
 
 
+async def test_a_name_out_of_the_address_is_a_name_and_never_an_option(browser: Browser, tmp_path: Path) -> None:
+    async with browsing(browser, inventory=hostile()) as ui:
+        text = await chosen(ui, "Commands", "name=--os-auth-url=http://evil")
+        assert (await chosen(ui, "Commands", "name=---")).rstrip().endswith("'my-lease'")
+    for shell in filter(shutil.which, ("sh", "bash")):
+        assert what_runs(shell, text, tmp_path)[-1] == "os-auth-url=http://evil"
+
+
 def what_runs(shell: str, text: str, folder: Path) -> list[str]:
     """What a shell hands to `openstack`, and that nothing else comes of it."""
     program = folder / "openstack"
@@ -213,4 +221,7 @@ async def test_each_text_is_made_by_a_function_that_stands_hostile_input(ui: Ui)
     assert await page.evaluate(call, ["shell", "commented", "a\nb\u2028c\u202ed"]) == "a?b?c?d"
     assert json.loads(await page.evaluate(call, ["shell", "asciiJson", "é\u2028😀"])) == "é\u2028😀"
     assert (await page.evaluate(call, ["shell", "asciiJson", "é\u2028😀"])).isascii()
+    assert await page.evaluate(call, ["shell", "argument", "--os-auth-url=http://evil"]) == "os-auth-url=http://evil"
+    assert await page.evaluate(call, ["shell", "argument", "- \n-a\nb"]) == "?-a?b"
+    assert await page.evaluate(call, ["shell", "argument", "😀" * 99]) == "😀" * 80
     assert await page.evaluate(call, ["times", "blazarTime", "2026-11-25T09:30:00+01:30"]) == "2026-11-25 08:00"

@@ -1,5 +1,7 @@
 /* The view is what the address bar says: after `?` what the API is asked, after `#` what the page shows of it. */
 
+import { moment } from "./times.js";
+
 /** Parameters of a search that select no nodes, so that plans take none of them. */
 const NO_FILTERS = ["sort", "offset", "limit", "fields", "facets", "start", "end"];
 const VIEWS = ["hardware", "availability", "status"];
@@ -40,7 +42,7 @@ export const wanted = () => during(query(), "start", "end");
 export const booking = () => during(shown(), "begin", "finish") ?? wanted();
 
 function during(parameters, first, last) {
-  const [start, end] = [first, last].map((name) => new Date(parameters.get(name) ?? NaN));
+  const [start, end] = [first, last].map((name) => moment(parameters.get(name)));
   return start < end ? { start, end } : null;
 }
 

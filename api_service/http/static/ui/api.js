@@ -2,7 +2,10 @@
 
 import { quoted } from "./shell.js";
 
+const LIMIT = 30_000; // milliseconds: whoever waits longer is told so
 const BASE = new URL("../../", import.meta.url);
+
+const UNREACHED = "The service does not answer. Is it running, and is this machine online?";
 
 /** An answer that is none: an error of the API as RFC 9457 has it, or no answer at all. */
 export class Problem extends Error {
@@ -26,13 +29,20 @@ export const resource = (...parts) => url(parts.map(encodeURIComponent).join("/"
 /** What the API answers as JSON; raises `Problem`, or `AbortError` once `signal` says so. */
 export async function get(address, signal) {
   let response;
+  let body = null;
+  const limit = AbortSignal.timeout(LIMIT);
   try {
-    response = await fetch(address, { signal, headers: { Accept: "application/json" } });
+    const either = AbortSignal.any([limit, ...(signal ? [signal] : [])]);
+    // What the browser kept is asked for anew: it may be of an inventory that is no more.
+    const how = { signal: either, cache: "no-cache", headers: { Accept: "application/json" } };
+    response = await fetch(address, how);
+    body = await response.json();
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Problem(0, "The service does not answer. Is it running, and is this machine online?");
+    if (signal?.aborted) throw signal.reason;
+    if (limit.aborted) throw new Problem(0, `The service has not answered for ${LIMIT / 1000} seconds.`);
+    // What has come whole, and is no JSON, tells at least its status.
+    if (!(error instanceof SyntaxError)) throw new Problem(0, UNREACHED);
   }
-  const body = await response.json().catch(() => null);
   if (response.ok && body !== null) return body;
   const detail = body?.detail ?? `The service answers ${response.status} ${response.statusText}.`;
   throw new Problem(response.status, detail, body?.errors ?? []);

@@ -6,11 +6,11 @@ import { calendar } from "./calendar.js";
 import * as capacity from "./capacity.js";
 import { byId, debounced, el, show } from "./dom.js";
 import { nodeName, siteName } from "./inventory.js";
-import { applied, onSite } from "./live.js";
+import { applied, meanwhile, onSite } from "./live.js";
 import { behind, nothing, problem } from "./messages.js";
 import * as slots from "./slots.js";
 import { legend } from "./states.js";
-import { DAY, HOUR, instant, local, MINUTE } from "./times.js";
+import { DAY, HOUR, instant, local, MINUTE, moment } from "./times.js";
 
 const SPANS = new Map([
   ["12h", ["12 hours", 12 * HOUR]],
@@ -38,23 +38,38 @@ export function render() {
 }
 
 /** Of another inventory everything may be different. */
-export const forget = () => (asked = null);
+export function forget() {
+  asked = null;
+  forgetPlans();
+}
+
+function forgetPlans() {
+  capacity.forget();
+  slots.forget();
+}
 
 /** Names, states and bookings of all nodes that match, in one request. */
 export async function load() {
   loading?.abort();
   loading = new AbortController();
   const { signal } = loading;
+  const came = meanwhile();
   try {
     const found = await get(address(), signal);
     items = new Map(found.items.map((item) => [keyOf(item), item]));
     total = found.total;
+    // What was told since it was asked may be newer than the answer.
+    const newer = came().filter((event) => applied(event, items, keyOf));
     draw();
+    if (newer.length) recompute();
+    if (newer.length && filters().has("availability")) reload();
   } catch (error) {
     if (error.name === "AbortError") return;
     asked = null;
     items = new Map(); // there is no calendar to draw them in
     show(byId("availability"), problem(error, render));
+  } finally {
+    came();
   }
 }
 
@@ -64,20 +79,23 @@ const nameOf = (item) => nodeName(item);
 
 const reload = debounced(load, 500);
 const recompute = debounced(() => {
-  if (view() !== "availability" || !byId("capacity")) return;
+  if (view() !== "availability" || !byId("capacity")) return forgetPlans();
   const { from, to } = stretch();
   capacity.render(from, to, { again: true });
   slots.render({ again: true });
 }, 500);
 
 onSite((event) => {
+  const before = items.size;
   const changed = applied(event, items, keyOf);
+  const looking = view() === "availability";
   // Who matches may be others now.
-  if (filters().has("availability") && event.nodes.length && !event.whole)
-    view() === "availability" ? reload() : (asked = null);
-  if (!changed || view() !== "availability" || !items.size) return;
-  drawCalendar();
-  if (event.nodes.length) recompute();
+  const others = filters().has("availability") && (changed || (event.nodes.length && !event.whole));
+  if (others || items.size < before) looking ? reload() : (asked = null);
+  if (!changed) return;
+  if (!looking) return forgetPlans();
+  if (byId("calendar")) drawCalendar();
+  recompute();
 });
 slots.onSlots(() => view() === "availability" && items.size && drawCalendar());
 addEventListener(
@@ -90,7 +108,7 @@ setInterval(() => view() === "availability" && items.size && drawCalendar(), MIN
 function stretch() {
   const [, length] = SPANS.get(shown().get("span")) ?? SPANS.get("30d");
   const now = Math.floor(Date.now() / MINUTE) * MINUTE;
-  const from = Math.max(now, Date.parse(shown().get("from") ?? "") || now);
+  const from = Math.max(now, +moment(shown().get("from")) || now);
   return { from, to: from + length, length, now };
 }
 

@@ -14,6 +14,7 @@ const STATE_KEYS = { available: "free", reserved: "reserved", maintenance: "main
 let chart = null;
 let asked = null;
 let answer = null;
+let loading;
 
 export const section = () =>
   el(
@@ -22,6 +23,9 @@ export const section = () =>
     el("h3", {}, "Capacity over time"),
     el("div", { id: "capacity" }),
   );
+
+/** What is known has changed: it is asked anew when it is drawn next. */
+export const forget = () => (asked = null);
 
 /** Asks anew if the window or the filters are others, or `again`. */
 export async function render(from, to, { again = false } = {}) {
@@ -33,12 +37,13 @@ export async function render(from, to, { again = false } = {}) {
   const address = url("availability/capacity", parameters);
   if (asked === address.href && !again && byId("capacity")?.children.length) return;
   asked = address.href;
+  loading?.abort();
+  loading = new AbortController();
   try {
-    const found = await get(address);
-    if (asked !== address.href) return;
-    answer = found;
+    answer = await get(address, loading.signal);
     draw(address);
   } catch (error) {
+    if (error.name === "AbortError") return;
     show(
       byId("capacity"),
       problem(error, () => render(from, to, { again: true })),
@@ -91,7 +96,7 @@ const most = (group) => Math.max(...group.segments.map((each) => each.free));
 
 const figures = (groups) =>
   table(
-    ["Type", "Nodes", "Free at least", "Free at most", "Free now"],
+    ["Type", "Nodes", "Free at least", "Free at most", "Free at the beginning"],
     groups.map((group) => [nameOf(group), group.total, least(group), most(group), group.segments[0]?.free]),
   );
 
@@ -196,5 +201,5 @@ addEventListener(
 );
 matchMedia("(prefers-color-scheme: dark)").addEventListener(
   "change",
-  () => asked && byId("capacity") && draw(new URL(asked)),
+  () => asked && answer && byId("capacity") && draw(new URL(asked)),
 );

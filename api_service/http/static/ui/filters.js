@@ -4,9 +4,9 @@ import { chosen, filters, go, keyOf, query, wanted } from "./address.js";
 import { Problem, search } from "./api.js";
 import { byId, debounced, el, show } from "./dom.js";
 import { FACETS } from "./inventory.js";
-import { onSite } from "./live.js";
+import { onInventory, onSite } from "./live.js";
 import { problem } from "./messages.js";
-import { instant, local, localInput, utc } from "./times.js";
+import { fromInput, instant, local, localInput, utc } from "./times.js";
 
 const FEW = 7;
 const NARROW = matchMedia("(max-width: 50rem)");
@@ -42,19 +42,23 @@ export async function recount() {
   }
 }
 
-// Counts are of states too. What is told first of a site is what was just counted.
+// Counts are of states too. What is told first of a site is what was just counted. By site, and by node.
 const states = new Map();
 const recountSoon = debounced(recount, 400);
 
-onSite(({ site_id, nodes }) => {
+onSite(({ site_id, nodes, whole }) => {
+  const before = states.get(site_id) ?? new Map();
+  const now = whole ? new Map() : before; // of nodes that are gone nothing is kept
   let changed = false;
   for (const { cluster_id, node_id, availability } of nodes) {
     const key = keyOf({ site_id, cluster_id, node_id });
-    changed ||= states.has(key) && states.get(key) !== availability;
-    states.set(key, availability);
+    changed ||= before.has(key) && before.get(key) !== availability;
+    now.set(key, availability);
   }
+  states.set(site_id, now);
   if (changed && asked !== null) recountSoon();
 });
+onInventory(() => states.clear());
 
 // Beside the table there is room for all of them; above it there is not.
 NARROW.addEventListener("change", () => byId("panel") && (byId("panel").open = !NARROW.matches));
@@ -129,7 +133,8 @@ function when() {
 }
 
 function chooseTime() {
-  const [start, end] = ["start", "end"].map((name) => new Date(byId(`when-${name}`).value));
+  const given = wanted();
+  const [start, end] = ["start", "end"].map((name) => fromInput(byId(`when-${name}`).value, given?.[name]));
   byId("when-end").setCustomValidity(start >= end ? "This is not after the beginning." : "");
   byId("when-end").reportValidity();
   if (start < end) go({ ask: { start: instant(start), end: instant(end), offset: null } });

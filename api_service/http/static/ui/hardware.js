@@ -4,7 +4,7 @@ import { go, keyOf, MOST_SELECTED, query, select, selected, view } from "./addre
 import { search, url } from "./api.js";
 import { announce, byId, debounced, el, show } from "./dom.js";
 import { at, bytes, nodeName, siteName } from "./inventory.js";
-import { applied, onSite } from "./live.js";
+import { applied, meanwhile, onSite } from "./live.js";
 import { behind, nothing, problem } from "./messages.js";
 import { legend, stateMark } from "./states.js";
 
@@ -47,14 +47,19 @@ export async function load() {
   loading = new AbortController();
   const section = byId("hardware");
   section.setAttribute("aria-busy", "true");
+  const came = meanwhile();
   try {
     answer = await search(request(), loading.signal);
+    // What was told since it was asked may be newer than the answer.
+    if (came().filter(update).length) reload();
     draw();
     announce(`${answer.total} nodes match.`);
   } catch (error) {
     if (error.name === "AbortError") return;
     answer = null;
     show(section, problem(error, load));
+  } finally {
+    came();
   }
   section.removeAttribute("aria-busy");
 }
@@ -69,9 +74,16 @@ function request() {
 
 const reload = debounced(load, 400);
 
+function update(event) {
+  const items = new Map(answer.items.map((item) => [keyOf(item), item]));
+  const changed = applied(event, items, keyOf);
+  answer.items = [...items.values()];
+  return changed;
+}
+
 onSite((event) => {
   const before = answer && JSON.stringify(answer.items);
-  const changed = answer && applied(event, new Map(answer.items.map((item) => [keyOf(item), item])), keyOf);
+  const changed = answer && update(event);
   if (view() !== "hardware") asked = null;
   else if (changed && before !== JSON.stringify(answer.items)) draw();
   // Nodes that are not shown may fit now, and counts be others.

@@ -7,10 +7,11 @@ let names = new Map();
 /** The sites' names by their uids, as they were read last. */
 export const siteName = (site_id) => names.get(site_id) ?? site_id;
 
+/** Reads them; tells which inventory they are of: `{version, sites}`. */
 export async function readSites() {
   const { items, version } = await get(url("sites"));
   names = new Map(items.map((site) => [site.uid, typeof site.name === "string" ? site.name : site.uid]));
-  return version;
+  return { version, sites: items.map((site) => site.uid) };
 }
 
 /** What is at a dotted path; undefined where the path leads nowhere. */

@@ -60,16 +60,16 @@ byId("skip").addEventListener("click", () => byId("main").focus());
 
 async function begin() {
   // Names are a nicety: without them sites go by their ids.
-  await readSites().catch(() => {});
+  const read = await readSites().catch(() => null);
   render();
+  follow(read);
 }
 
 onInventory(async () => {
   forgetAbsent();
   await readSites().catch(() => {});
   filters.recount();
-  for (const [, each] of Object.values(VIEWS)) each.forget?.();
+  for (const each of [hardware, availability, leave, node]) each.forget();
   render();
 });
 begin();
-follow();

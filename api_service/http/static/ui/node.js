@@ -1,23 +1,27 @@
 /* One node: what it is, its history, and what changed between any two versions of it. */
 
-import { go, placeOf, select, selected, shown } from "./address.js";
+import { go, keyOf, placeOf, select, selected, shown } from "./address.js";
 import { get, resource, url } from "./api.js";
 import { changes } from "./differences.js";
 import { byId, el, show } from "./dom.js";
 import { nodeName, siteName } from "./inventory.js";
+import { applied, meanwhile, onSite } from "./live.js";
 import { behind, problem } from "./messages.js";
 import { stateMark } from "./states.js";
 import { local, time, utc } from "./times.js";
 
 let current = null;
 let versions = [];
+let known = new Map(); // what is known of the node now, by its key
+let compared = null; // which two versions were asked for last
+let loading;
 
 /** Opens, fills and closes the dialog as the address says. */
 export function render() {
   const dialog = byId("node");
   const key = shown().get("node");
   if (!key) {
-    current = null;
+    forget();
     if (dialog.open) dialog.close();
     return;
   }
@@ -27,27 +31,44 @@ export function render() {
   else drawSelection(key);
 }
 
+/** Of another inventory everything may be different. */
+export function forget() {
+  loading?.abort();
+  current = null;
+}
+
+onSite((event) => current !== null && applied(event, known, keyOf) && drawState(current));
+
 async function load(key) {
+  forget();
   current = key;
+  known = new Map();
+  loading = new AbortController();
+  const { signal } = loading;
+  const came = meanwhile();
   const place = placeOf(key);
   const path = ["sites", place.site_id, "clusters", place.cluster_id, "nodes", place.uid];
   show(byId("node"), heading(place.uid), el("p", {}, "Loading …"));
   try {
     const [node, history, found] = await Promise.all([
-      get(resource(...path)),
-      get(resource(...path, "versions")),
-      get(url("nodes/availability", new URLSearchParams({ ...pick(place), uid: place.uid }))),
+      get(resource(...path), signal),
+      get(resource(...path, "versions"), signal),
+      get(url("nodes/availability", new URLSearchParams({ ...pick(place), uid: place.uid })), signal),
     ]);
-    if (current !== key) return;
     versions = history.items;
-    const availability = found.items.find((item) => item.node_id === place.uid);
-    draw(key, path, node, availability);
+    known = new Map(found.items.map((item) => [keyOf(item), item]));
+    // What was told since it was asked may be newer than the answer.
+    for (const event of came()) applied(event, known, keyOf);
+    draw(key, path, node);
   } catch (error) {
+    if (error.name === "AbortError") return;
     show(
       byId("node"),
       heading(place.uid),
       problem(error, () => load(key)),
     );
+  } finally {
+    came();
   }
 }
 
@@ -61,7 +82,7 @@ const heading = (title) =>
     el("button", { class: "plain close", "aria-label": "Close", onclick: () => byId("node").close() }, "×"),
   );
 
-function draw(key, path, node, availability) {
+function draw(key, path, node) {
   const place = placeOf(key);
   show(
     byId("node"),
@@ -72,9 +93,9 @@ function draw(key, path, node, availability) {
       fact("Uid", el("code", {}, node.uid)),
       fact("Where", `${siteName(place.site_id)}, cluster ${place.cluster_id}`),
       fact("Type", String(node.node_type ?? "not told")),
-      fact("Now", availability ? stateMark(availability) : "not known"),
+      fact("Now", el("span", { id: "node-now" })),
     ),
-    bookings(availability),
+    el("div", { id: "node-bookings" }),
     el("p", { id: "node-select" }),
     el("h3", {}, "History"),
     history(path),
@@ -87,20 +108,28 @@ function draw(key, path, node, availability) {
     el("p", {}, "API: ", links(path)),
     behind(resource(...path)),
   );
+  drawState(key);
   drawSelection(key);
   if (shown().has("before")) compare(path);
+}
+
+function drawState(key) {
+  const item = known.get(keyOf(placeOf(key)));
+  show(byId("node-now"), item ? stateMark(item) : "not known");
+  show(byId("node-bookings"), bookings(item, byId("node-bookings")?.querySelector("details")?.open));
 }
 
 const fact = (title, value) => [el("dt", {}, title), el("dd", {}, value)];
 
 const json = (value) => el("pre", { tabindex: "0", "aria-label": "The node as JSON" }, JSON.stringify(value, null, 2));
 
-function bookings(availability) {
+function bookings(availability, open) {
   if (!availability?.reservations.length) return null;
   const rows = availability.reservations.map(({ start, end }) =>
     el("li", {}, "Reserved ", time(start), " to ", time(end)),
   );
-  return el("details", {}, el("summary", {}, `${rows.length} coming bookings`), el("ul", {}, rows));
+  const title = rows.length === 1 ? "1 coming booking" : `${rows.length} coming bookings`;
+  return el("details", { open: Boolean(open) }, el("summary", { id: "bookings" }, title), el("ul", {}, rows));
 }
 
 function drawSelection(key) {
@@ -171,18 +200,23 @@ function choose(path) {
 
 async function compare(path) {
   const [before, after] = ["before", "after"].map((name) => shown().get(name) ?? "");
+  const { signal } = loading;
+  const asked = String([before, after]);
+  compared = asked;
   try {
-    const diff = await get(resource(...path, "versions", before, "diff", after));
+    const diff = await get(resource(...path, "versions", before, "diff", after), signal);
     const [changed] = diff.changed;
     const address = resource(...path);
     address.search = new URLSearchParams({ version: before });
-    const old = changed ? await get(address) : null;
+    const old = changed ? await get(address, signal) : null;
+    if (asked !== compared) return;
     show(
       byId("differences"),
       told(diff, changed, old),
       behind(resource(...path, "versions", before, "diff", after), "what changed"),
     );
   } catch (error) {
+    if (error.name === "AbortError" || asked !== compared) return;
     show(
       byId("differences"),
       problem(error, () => compare(path)),

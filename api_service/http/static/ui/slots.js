@@ -1,6 +1,6 @@
 /* "4 nodes for 72 hours": the earliest times at which enough nodes that match are free together. */
 
-import { filters, go, keyOf, select, shown } from "./address.js";
+import { filters, go, keyOf, MOST_SELECTED, select, selected, shown } from "./address.js";
 import { get, Problem, url } from "./api.js";
 import { announce, byId, el, show } from "./dom.js";
 import { siteName } from "./inventory.js";
@@ -9,6 +9,8 @@ import { ago, span, time } from "./times.js";
 
 let asked = null;
 let found = [];
+let refused = null;
+let loading;
 let changed = () => {};
 let made = null;
 let madeFor = null;
@@ -53,7 +55,7 @@ function build(given) {
       "at several sites",
     ),
     el("button", { class: "primary" }, "Find the earliest slot"),
-    given.has("count") && el("button", { type: "button", class: "plain", onclick: forget }, "Forget"),
+    given.has("count") && el("button", { type: "button", class: "plain", onclick: clear }, "Forget"),
     el("div", { id: "slots", role: "status" }),
   );
 }
@@ -65,7 +67,7 @@ function ask(event) {
   go({ show: { count: byId("slot-count").value, hours: byId("slot-hours").value, across, slot: null } });
 }
 
-const forget = () => go({ show: { count: null, hours: null, across: null, slot: null } });
+const clear = () => go({ show: { count: null, hours: null, across: null, slot: null } });
 
 function request() {
   const parameters = filters();
@@ -75,26 +77,33 @@ function request() {
   return url("availability/earliest", parameters);
 }
 
+/** What is known has changed: what was found is nothing any more, and is looked for when it is drawn next. */
+export function forget() {
+  loading?.abort();
+  asked = refused = null;
+  found = [];
+  show(byId("slots"));
+}
+
 /** Finds what the address asks for, if that is something new; `again` if the world has changed. */
 export async function render({ again = false } = {}) {
   if (!shown().has("count") || !shown().has("hours")) {
     const had = found.length > 0;
-    asked = null;
-    found = [];
+    forget();
     if (had) changed();
     return;
   }
   const address = request();
   if (asked === address.href && !again) return draw(address);
   asked = address.href;
+  loading?.abort();
+  loading = new AbortController();
   try {
-    const { alternatives, ...first } = await get(address);
-    if (asked !== address.href) return;
-    found = [first, ...alternatives];
+    const { alternatives, ...first } = await get(address, loading.signal);
+    [found, refused] = [[first, ...alternatives], null];
   } catch (error) {
-    found = [];
-    changed();
-    return show(byId("slots"), refusal(error));
+    if (error.name === "AbortError") return;
+    [found, refused] = [[], error];
   }
   draw(address);
   changed();
@@ -109,6 +118,8 @@ function refusal(error) {
 }
 
 function draw(address) {
+  if (!refused && !found.length) return; // the answer is still to come
+  if (refused) return show(byId("slots"), refusal(refused));
   show(byId("slots"), el("ol", { class: "slots" }, found.map(slot)), behind(address, "the slots"));
 }
 
@@ -143,7 +154,11 @@ function slot(each, index) {
 }
 
 function take(each) {
-  select(each.nodes.map(keyOf), true);
+  const keys = each.nodes.map(keyOf);
+  select(keys, true);
   go({ show: { begin: each.start, finish: each.end } });
-  announce(`${each.nodes.length} nodes are selected, and the time is set.`);
+  const taken = new Set(selected());
+  const count = keys.filter((key) => taken.has(key)).length;
+  const left = count < keys.length ? `: ${MOST_SELECTED} may be selected at most` : "";
+  announce(`${count} of ${keys.length} nodes are selected, and the time is set${left}.`);
 }

@@ -1,21 +1,15 @@
 /* What a node is now, in words and marks: colour alone says nothing. */
 
 import { el } from "./dom.js";
-import { ago, local, time } from "./times.js";
+import { ago, time } from "./times.js";
 
 export const STATES = ["available", "reserved", "maintenance", "unknown"];
 export const LABELS = { available: "Available", reserved: "Reserved", maintenance: "Maintenance", unknown: "Unknown" };
 
-/** `Reserved until Wed, 25 Nov, 08:00`; stale states say of when they are. */
-export function stateText(item) {
-  const until = item.availability_until ? ` until ${local(item.availability_until)}` : "";
-  return `${LABELS[item.availability]}${until}${item.stale ? `, ${staleText(item)}` : ""}`;
-}
-
 export const staleText = (item) =>
   item.last_updated ? `stale: as of ${ago(item.last_updated)}` : "stale: never synced";
 
-/** The same as an element. */
+/** `Reserved until Wed, 25 Nov, 08:00`; stale states say of when they are. */
 export function stateMark(item) {
   const until = item.availability_until ? ["until ", time(item.availability_until)] : [];
   return el(

@@ -16,6 +16,18 @@ export const utc = (moment) => `${blazarTime(moment)} UTC`;
 /** `2026-11-25 08:00`, in UTC, as Blazar takes it. */
 export const blazarTime = (moment) => new Date(moment).toISOString().slice(0, 16).replace("T", " ");
 
+const MOMENT =
+  /^(\d{4}-\d\d-\d\d)(?:[Tt ]((?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d{1,9})?)?)(?:[Zz]|([-+ ])(\d\d:\d\d))?)?$/;
+
+/** The moment that an address names, read as the API reads it: UTC without an offset, and a space was a `+`. */
+export function moment(text) {
+  const [, day, clock = "00:00", sign, offset] = MOMENT.exec(text ?? "") ?? [];
+  const zone = offset ? `${sign.replace(" ", "+")}${offset}` : "Z";
+  // A day that its month has not would become one of the next.
+  const isDay = day && !Number.isNaN(Date.parse(day)) && new Date(day).toISOString().startsWith(day);
+  return new Date(isDay ? `${day}T${clock}${zone}` : NaN);
+}
+
 /** RFC 3339 in whole seconds. */
 export const instant = (moment) => new Date(moment).toISOString().replace(/\.\d+Z$/, "Z");
 
@@ -52,6 +64,12 @@ export function localInput(moment) {
   const at = new Date(moment);
   return new Date(at - at.getTimezoneOffset() * MINUTE).toISOString().slice(0, 16);
 }
+
+/**
+ * What a `datetime-local` says. While that is `before`, it is that very moment: its clock has no seconds, and has one
+ * hour of the year twice.
+ */
+export const fromInput = (text, before) => (before && text === localInput(before) ? before : new Date(text));
 
 /** The first minute that is not before. */
 export const minuteUp = (moment) => new Date(Math.ceil(new Date(moment) / MINUTE) * MINUTE);
