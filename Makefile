@@ -16,7 +16,7 @@ environment: ## make or renew .venv
 run: environment ## run both services, with a broker, a cloud and an inventory where none are named
 	@exec $(BIN)/python -m deploy.local
 
-check: format-check lint lint-ci types imports test documents manifests check-ui ## everything that must hold; what CI runs
+check: format-check lint lint-ci types imports test test-contract documents manifests check-ui ## everything that must hold; what CI runs
 
 test: environment broker ## run every test and hold its coverage to the floors
 	@$(BIN)/coverage erase
@@ -24,6 +24,9 @@ test: environment broker ## run every test and hold its coverage to the floors
 	@$(BIN)/coverage combine --quiet
 	$(call covered,everything,90,)
 	$(call covered,shared and the domains,95,--include=$(CORE))
+
+test-contract: environment broker ## drive the contract through every endpoint with all that a fuzzer makes of it: two minutes
+	@CONTRACT_PHASES=examples,coverage,fuzzing,stateful CONTRACT_EXAMPLES=10 $(BIN)/pytest --quiet tests/e2e/test_contract.py
 
 test-openstack: environment ## run the end-to-end cases on a real Keystone and Blazar, installed under .cache
 	@exec $(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
@@ -137,6 +140,6 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check check-ui test test-openstack test-bounds test-chaos test-failover test-ui bench \
+.PHONY: help environment run check check-ui test test-contract test-openstack test-bounds test-chaos test-failover test-ui bench \
 	test-monitoring test-rabbitmq4 \
 	test-cluster test-images test-compose broker format format-check lint types imports manifests lint-ci documents generate lock clean

@@ -21,7 +21,7 @@ from api_service.http.kept_answers import KEPT_ANSWERS, KeptAnswers
 from api_service.http.known_paths import KnownPaths
 from api_service.http.links import Links
 from api_service.http.middlewares import cross_origin, observed
-from api_service.http.openapi import OPENAPI, Contract, openapi_document
+from api_service.http.openapi import OPENAPI, Contract
 from api_service.http.past import PAST, Past
 from api_service.http.problems import problem_details
 from api_service.http.remembered import Remembered
@@ -142,6 +142,9 @@ def _readers(app: web.Application) -> Readers:
 @cache
 def contract(root_path: str) -> bytes:
     """The OpenAPI document: of an application that is like any other but for what it is told."""
+    # A tenth of a start, for what few ask for; they wait for it in a thread.
+    from api_service.http.openapi_document import openapi_document  # noqa: PLC0415
+
     app = web.Application()
     app.add_routes(routes())
     return openapi_document(app, version=__version__, root_path=root_path)

@@ -5,8 +5,15 @@ import sys
 from enum import StrEnum
 from typing import Final
 
-import structlog
 from aiohttp.http_exceptions import HttpProcessingError
+
+# structlog would import rich where that is installed, for tracebacks that are never drawn: a tenth of a start.
+if absent := "rich" not in sys.modules:
+    sys.modules["rich"] = None  # type: ignore[assignment] # what makes an import fail
+import structlog
+
+if absent:
+    del sys.modules["rich"]
 
 OURS: Final = ("__main__", "api_service", "deploy", "shared", "sync_service")
 """What `--debug` makes talk, and nothing else: keystoneauth's DEBUG holds whole response bodies, with users' names

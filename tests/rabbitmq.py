@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import subprocess
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -62,15 +64,28 @@ def unique_topic(subject: Subject = Subject.SITE) -> Topic:
 
 def add_user(node: RabbitNode, name: str, password: str) -> None:
     """Somebody who may do nothing yet; neither name nor password has a quote in it."""
-    node.control("eval", f'rabbit_auth_backend_internal:add_user(<<"{name}">>, <<"{password}">>, <<"test">>).')
+    _evaluate(node, f'rabbit_auth_backend_internal:add_user(<<"{name}">>, <<"{password}">>, <<"test">>)')
 
 
 def add_vhost(node: RabbitNode, name: str, *, user_name: str = "guest", password: str = "guest") -> str:
     """A part of the broker where no other test's queues are; returns its URL for a user that there is."""
     user, everything = f'<<"{user_name}">>', '<<".*">>'
-    node.control(
-        "eval",
+    _evaluate(
+        node,
         f'rabbit_vhost:add(<<"{name}">>, {user}), rabbit_auth_backend_internal:set_permissions('
-        f'{user}, <<"{name}">>, {everything}, {everything}, {everything}, {user}).',
+        f'{user}, <<"{name}">>, {everything}, {everything}, {everything}, {user})',
     )
     return f"amqp://{user_name}:{quote(password, safe='')}@127.0.0.1:{node.port}/{name}"
+
+
+def _evaluate(node: RabbitNode, expressions: str) -> None:
+    """In the node; Erlang's own client takes milliseconds, where `rabbitmqctl` takes a second."""
+    client = shutil.which("erl_call", path=node.environment["PATH"])
+    if client is None:
+        node.control("eval", f"{expressions}.")
+        return
+    command = [client, "-sname", node.name, "-e"]
+    done = subprocess.run(
+        command, input=f"{expressions}.\n", env=node.environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("{ok,"), (expressions, done)

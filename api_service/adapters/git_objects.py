@@ -59,6 +59,10 @@ class Entry(NamedTuple):
         return self.mode & _TYPE_BITS == _FILE_TYPE
 
 
+type _Written = tuple[bytes, bytes]
+"""An entry as git has it: its mode in octal digits, and its uid."""
+
+
 class Commit(NamedTuple):
     """A commit and its top folder."""
 
@@ -74,8 +78,8 @@ class GitObjects:
             self._repository = pygit2.Repository(folder)
         common = Path(folder, "commondir")
         shared = Path(folder, common.read_text().strip()) if common.exists() else Path(folder)
-        self._loose = shared / "objects"
-        self._folders: dict[str, Mapping[str, Entry]] = {}
+        self._loose = str(shared / "objects")
+        self._folders: dict[str, Mapping[bytes, _Written]] = {}
 
     @classmethod
     def around(cls, folder: Path) -> Self | None:
@@ -142,10 +146,14 @@ class GitObjects:
         return found
 
     def folder(self, uid: str) -> Mapping[str, Entry]:
-        """What is in a folder, by name. The last few are remembered: a history asks for each several times."""
+        """What is in a folder, by name."""
+        return {entry_name(name): _entry(written) for name, written in self._written(uid).items()}
+
+    def _written(self, uid: str) -> Mapping[bytes, _Written]:
+        """The same as git has it. The last few are remembered: a history asks for each several times."""
         if uid not in self._folders:
             found = _TREE_ENTRY.findall(self.content(uid))
-            self._folders[uid] = {entry_name(name): Entry(int(mode, 8), sha.hex()) for mode, name, sha in found}
+            self._folders[uid] = {name: (mode, sha) for mode, name, sha in found}
             if len(self._folders) > _REMEMBERED_FOLDERS:
                 del self._folders[next(iter(self._folders))]
         return self._folders[uid]
@@ -174,26 +182,35 @@ class GitObjects:
             if one == other:
                 continue
             found.add(path)
-            ours, theirs = (self.folder(each.uid) if each and each.is_folder else {} for each in (one, other))
-            names = {name for name, _ in ours.items() ^ theirs.items()}
-            pending += [(f"{path}/{name}" if path else name, ours.get(name), theirs.get(name)) for name in names]
+            # Compared as they are written: nearly all are equal, of which nothing has to be made.
+            ours, theirs = (self._written(each.uid) if each and each.is_folder else {} for each in (one, other))
+            for written in {name for name, _ in ours.items() ^ theirs.items()}:
+                name = entry_name(written)
+                below = f"{path}/{name}" if path else name
+                one, other = (_entry(each[written]) if written in each else None for each in (ours, theirs))
+                pending.append((below, one, other))
         return frozenset(found)
 
     def _require_whole(self, uid: str) -> None:
         # From a loose object that was cut short libgit2 never returns, and stops the whole process (its issue 7342);
         # one that is longer than it says is written beyond its end (7177).
+        path = f"{self._loose}/{uid[:2]}/{uid[2:]}"
+        if not os.access(path, os.F_OK):
+            return  # in a pack, or nowhere: so are most, and an exception would take ten times as long
         try:
             unpacked = zlib.decompressobj()
-            header, _, body = unpacked.decompress(self._loose_file(uid), _MAX_OBJECT_BYTES).partition(b"\0")
+            header, _, body = unpacked.decompress(Path(path).read_bytes(), _MAX_OBJECT_BYTES).partition(b"\0")
         except FileNotFoundError:
-            return  # in a pack, or nowhere
+            return  # packed meanwhile
         except (OSError, zlib.error) as error:
             raise RepositoryError(EIO, f"object {uid} cannot be read: {error}") from error
         if not unpacked.eof or header.partition(b" ")[2] != b"%d" % len(body):
             raise RepositoryError(EIO, f"object {uid} is damaged or too large")
 
-    def _loose_file(self, uid: str) -> bytes:
-        return (self._loose / uid[:2] / uid[2:]).read_bytes()
+
+def _entry(written: _Written) -> Entry:
+    mode, sha = written
+    return Entry(int(mode, 8), sha.hex())
 
 
 def entry_name(written: bytes) -> str:

@@ -1,6 +1,7 @@
 """Keeps the served inventory up to date: notices another commit, loads it beside the served one, and swaps."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NoReturn
@@ -91,8 +92,13 @@ class InventoryWatch:
                 log.error("inventory not loaded", exc_info=error)
 
     def _prepared(self) -> Inventory:
-        inventory = self._load(self._ref_dir)
-        self._prepare(inventory)
+        # What is made lasts: the garbage collector would go through it over and over, and find nothing.
+        gc.disable()
+        try:
+            inventory = self._load(self._ref_dir)
+            self._prepare(inventory)
+        finally:
+            gc.enable()
         return inventory
 
     def _refuse(self, reason: str, revision: Revision | None) -> bool:

@@ -13,6 +13,10 @@ MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 _INTEGERS: Final = range(-(2**63), 2**64)
 _MAX_INTEGER_LENGTH: Final = len(str(2**64))
 _ENVELOPE_DEPTH: Final = 8
+_SAFE_DEPTH: Final = 200
+_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER: Final = b"0" * 19
+"""With each digit a zero: what may have more than 64 bits, of which orjson makes a float, and says nothing."""
 
 
 class UnusableDocumentError(Exception):
@@ -35,12 +39,24 @@ def parse_document(content: bytes, stem: str) -> Document:
     """
     if len(content) > MAX_FILE_BYTES:
         raise UnusableDocumentError(FaultKind.TOO_LARGE, f"larger than {MAX_FILE_BYTES} bytes")
-    document = _parse(content)
+    document = _usual(content)
+    if document is None:
+        document = _parse(content)
+        _require_writable(document)
     if not isinstance(document, dict):
         raise UnusableDocumentError(FaultKind.NOT_AN_OBJECT, "not a JSON object")
-    _require_writable(document)
     _require_uid(document, stem)
     return document
+
+
+def _usual(content: bytes) -> Any:
+    """What nearly every file holds, in half the time and the memory that `_parse` takes; None for it to judge."""
+    if _LONG_NUMBER in content.translate(_ZEROS) or content.count(b"[") + content.count(b"{") > _SAFE_DEPTH:
+        return None
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _parse(content: bytes) -> Any:

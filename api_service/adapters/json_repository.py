@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
+from api_service.adapters.equal_values import EqualValues
 from api_service.adapters.json_document import MAX_FILE_BYTES, UnusableDocumentError, parse_document
 from api_service.domain import history
 from api_service.domain.data_faults import DataFault, FaultKind
@@ -99,6 +100,7 @@ class _Reading:
     """One pass over the files."""
 
     faults: dict[tuple[str, FaultKind], DataFault] = field(default_factory=dict)
+    values: EqualValues = field(default_factory=EqualValues)
     entries: int = 0
     total: int = 0
 
@@ -219,7 +221,8 @@ class _Reading:
         if file.content is None:
             return parse_document(self._content(file), stem)
         if (known := _shared.get((file.content, stem))) is None:
-            known = _shared[file.content, stem] = _SharedDocument(parse_document(self._content(file), stem))
+            document = self.values.share(_SharedDocument(parse_document(self._content(file), stem)))
+            known = _shared[file.content, stem] = document
         return known
 
     def _content(self, file: File) -> bytes:

@@ -33,7 +33,7 @@ def why_unusable(uid: str) -> str | None:
     """Why `uid` cannot stand in a URL; None if it can."""
     if not uid or len(uid) > MAX_UID_LENGTH:
         return f"a uid has 1 to {MAX_UID_LENGTH} characters"
-    if any(unicodedata.category(character) == "Cc" for character in uid):
+    if not uid.isprintable() and any(unicodedata.category(character) == "Cc" for character in uid):
         return "the uid holds a control character"
     if "/" in uid or uid in {".", ".."} or uid.endswith(".json") or uid in RESERVED_UIDS:
         return "the uid would mean something else in a URL"

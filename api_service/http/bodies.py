@@ -233,7 +233,9 @@ class Bodies:
 
     def _keep(self, key: tuple[str, ...], make: Callable[[], bytes]) -> Ready:
         if (kept := self._kept.get(key)) is None:
-            kept = self._kept[key] = Ready(make(), keep=Keep.WHILE_SERVED, lasting=self._lasting)
+            # A copy: what orjson makes holds on to several times the memory that it needs.
+            body = bytes(memoryview(make()))
+            kept = self._kept[key] = Ready(body, keep=Keep.WHILE_SERVED, lasting=self._lasting)
         return kept
 
 

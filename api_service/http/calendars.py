@@ -12,7 +12,6 @@ from api_service.domain.node_query import Match
 from api_service.domain.planning import BusyTime
 from shared.availability import AvailabilityState, Interval
 
-CONTENT_TYPE: Final = "text/calendar"
 PRODUCT: Final = "-//Reference API//Availability of nodes//EN"
 NAMESPACE: Final = uuid.UUID("0f4b5d3c-52b1-5b0f-9a5e-3f0c1d6f7a31")
 """Ids of events are made in it: the same one on every replica, and after every start."""

@@ -1,6 +1,7 @@
 """Every URL that an answer holds; made from the names of the routes, so that nothing else spells one."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -44,7 +45,7 @@ class Links:
 
     def href(self, name: str, **ids: str) -> str:
         """The URL of the route `name`."""
-        found = self._templates[name].format_map({key: quote(value, safe="") for key, value in ids.items()})
+        found = self._templates[name].format_map({key: _quoted(value) for key, value in ids.items()})
         return f"{found}?{self._pin}" if self._pin and name not in TIMELESS else found
 
     def root(self, version: str | None) -> LinkList:
@@ -181,6 +182,12 @@ class Links:
 
     def _links(self, ids: dict[str, str] | None = None, /, **names: str) -> LinkList:
         return [{"rel": rel, "href": self.href(name, **(ids or {}))} for rel, name in names.items()]
+
+
+@lru_cache(maxsize=1024)
+def _quoted(uid: str) -> str:
+    # A node has its ids in many links, one after the other.
+    return quote(uid, safe="")
 
 
 def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int, limit: int, total: int) -> LinkList:

@@ -48,6 +48,7 @@ class RabbitNode:
         directory: Everything the node writes.
         name: What other nodes, and `rabbitmqctl`, call it.
         home: Where its cookie is.
+        environment: Variables of its processes, and of whatever speaks to it as Erlang does.
         settings: More lines for its rabbitmq.conf, which is written whenever it is launched.
     """
 
@@ -76,7 +77,7 @@ class RabbitNode:
         self.settings: list[str] = []
         self._broker: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
-        self._environment = self._described()
+        self.environment = self._described()
 
     @property
     def url(self) -> str:
@@ -170,7 +171,7 @@ class RabbitNode:
         command = [str(self._server.with_name("rabbitmqctl")), "-n", self.name, *arguments]
         try:
             done = subprocess.run(
-                command, env=self._environment, capture_output=True, text=True, timeout=seconds, check=True
+                command, env=self.environment, capture_output=True, text=True, timeout=seconds, check=True
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             told = error.stderr or "no answer in time"
@@ -199,7 +200,7 @@ class RabbitNode:
         with (self.directory / "console.log").open("ab") as console:
             return subprocess.Popen(
                 [*leash, *command],
-                env=self._environment,
+                env=self.environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=console,

@@ -1,11 +1,16 @@
 """The contract, driven through every endpoint by a fuzzer."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
 from tests.e2e.world import PROJECT, World
 from tests.eventually import until_answered
+
+PHASES = os.environ.get("CONTRACT_PHASES", "examples,fuzzing")
+EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "2")
+"""How many requests are made up for each endpoint; `make test-contract` has all phases, and more of these."""
 
 
 async def test_no_request_that_the_contract_allows_or_forbids_breaks_the_service(world: World) -> None:
@@ -15,7 +20,8 @@ async def test_no_request_that_the_contract_allows_or_forbids_breaks_the_service
     fuzzer = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         *("--config-file", "schemathesis.toml", "run", f"{api.url}/openapi.json"),
-        *("--checks", "all", "--max-examples", "4", "--generation-deterministic", "--no-color"),
+        *("--checks", "all", "--phases", PHASES, "--max-examples", EXAMPLES),
+        *("--generation-deterministic", "--no-color"),
         cwd=PROJECT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

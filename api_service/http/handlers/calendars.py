@@ -9,7 +9,7 @@ from aiohttp import web
 from api_service import keys
 from api_service.domain.node_query import Match, match_of, search
 from api_service.domain.planning import HORIZON, busy_times
-from api_service.http import calendars, text_examples
+from api_service.http import text_examples
 from api_service.http.caching import Answer, Ready
 from api_service.http.costly import BUSY, COSTLY
 from api_service.http.filters import explained, node_query
@@ -21,12 +21,13 @@ from api_service.http.representation import bodies_of
 from api_service.http.requests import future_window, ids_of, query_as, refuse_travel
 from shared.availability import Interval
 
+CONTENT_TYPE: Final = "text/calendar"
 MAX_NODES: Final = 5000
 MAX_EVENTS: Final = 10_000
 
 
 @documented(
-    returns=calendars.CONTENT_TYPE,
+    returns=CONTENT_TYPE,
     query=WindowQuery,
     tag="planning",
     errors={503: BUSY},
@@ -47,7 +48,7 @@ async def get_node_calendar(request: web.Request) -> web.Response:
 
 
 @documented(
-    returns=calendars.CONTENT_TYPE,
+    returns=CONTENT_TYPE,
     query=SubscriptionQuery,
     tag="planning",
     errors={503: BUSY},
@@ -82,10 +83,13 @@ async def _calendar(
         if (events := sum(len(times) for _, times in busy)) > MAX_EVENTS:
             hint = "an earlier end, or fewer nodes, will do"
             raise BadParametersError.of("end", f"there are {events} events, more than {MAX_EVENTS}: {hint}")
-        return calendars.calendar(name, busy, span, now)
+        # A tenth of a start, for what few ask for; they wait for it in a thread.
+        from api_service.http.calendars import calendar  # noqa: PLC0415
+
+        return calendar(name, busy, span, now)
 
     body = await request.app[COSTLY].do(answer)
-    return Answer(Ready(body, f"{calendars.CONTENT_TYPE}; charset=utf-8"))
+    return Answer(Ready(body, f"{CONTENT_TYPE}; charset=utf-8"))
 
 
 def _span(query: WindowQuery, window: Interval, now: datetime) -> Interval:

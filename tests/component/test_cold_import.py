@@ -1,0 +1,23 @@
+"""What a start of either service does not wait for."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("service", "later"),
+    [
+        # For the OpenAPI document, for calendars, and for tracebacks that nobody draws.
+        ("api_service", {"aiohttp_apispec", "apispec", "marshmallow", "jinja2", "icalendar", "rich"}),
+        ("sync_service", {"rich"}),
+    ],
+)
+def test_what_few_ask_for_is_not_imported_by_a_start(service: str, later: set[str]) -> None:
+    assert {name for name in later if find_spec(name) is None} == set()
+    command = [sys.executable, "-c", f"import sys, {service}.__main__; print(*sys.modules)"]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert f"{service}.app" in imported
+    assert later & {name.partition(".")[0] for name in imported} == set()
