@@ -13,7 +13,7 @@ import orjson
 
 from deploy.local.environments import environment
 from shared.availability import utc_now
-from tests.bench import past, report
+from tests.bench import past, report, starting
 from tests.bench.cases import NODES, Case, growing, large, small
 from tests.bench.client import request
 from tests.bench.measuring import BARE, NAIVE, OURS, Checked, Measured, given, measured
@@ -48,6 +48,7 @@ def main() -> None:
     report.put(DOCUMENT, "sizes", _sizes(found))
     report.put(DOCUMENT, "others", f"{beside}\n\n{travel}")
     FIGURE.write_text(report.figure(_lines(found)))
+    starting.main()
 
 
 def _of_500(bare: Server, only: str) -> Iterator[Measured]:

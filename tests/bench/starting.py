@@ -41,6 +41,16 @@ MEGABYTE: Final = 1e6
 NO_INVENTORY: Final = "no inventory is loaded"
 NO_LOG: Final = "the availability log has not been read yet"
 
+HEAD: Final = (
+    "nodes",
+    "ready, s",
+    "processor, s",
+    "memory, MB",
+    "listens after, s",
+    "has its inventory after, s",
+    "has read the log after, s",
+)
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -84,25 +94,16 @@ def measured(times: Mapping[int, int]) -> str:
         try:
             for size, count in times.items():
                 starts = _starts(node, World.of(size), folder / str(size), count)
-                rows.append(_row(size, starts))
+                rows.append(row(size, starts))
                 print(dict(zip(HEAD, rows[-1], strict=True)), flush=True)
         finally:
             node.close()
     return report.table(HEAD, rows)
 
 
-HEAD: Final = (
-    "nodes",
-    "ready, s",
-    "processor, s",
-    "memory, MB",
-    "listens after, s",
-    "has its inventory after, s",
-    "has read the log after, s",
-)
+def row(size: int, starts: Sequence[Start]) -> list[str]:
+    """Medians, the last three with the processor time until then."""
 
-
-def _row(size: int, starts: Sequence[Start]) -> list[str]:
     def of(moments: Sequence[Moment]) -> str:
         return f"{number(median(each.took for each in moments))} ({number(median(each.cpu for each in moments))})"
 
