@@ -18,3 +18,5 @@ CLOCK: Final[web.AppKey[Clock]] = web.AppKey("clock")
 INVENTORY: Final = web.AppKey("inventory", InventoryStore)
 AVAILABILITY: Final = web.AppKey("availability", AvailabilityMap)
 SUPERVISORS: Final = web.AppKey("supervisors", dict[str, Supervisor])
+WORKER: Final = web.AppKey("worker", int)
+"""Its number, from 1 on, where several share a port; only there."""

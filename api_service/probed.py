@@ -59,6 +59,7 @@ class ApiProbed:
         configured = sorted({*settings.availability.sites, *settings.flavor_availability.sites})
         return {
             "service": "reference-api",
+            **({"worker": self._app[keys.WORKER]} if keys.WORKER in self._app else {}),
             "time": now,
             "live": self.liveness().reasons or "yes",
             "ready": self.readiness().reasons or "yes",

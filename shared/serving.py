@@ -4,6 +4,7 @@ import errno
 import gc
 import socket
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import uvloop
@@ -28,7 +29,14 @@ SERVER_OPTIONS: Final[dict[str, Any]] = {
 
 
 def serve(
-    app: web.Application, *, prog: str, host: str, port: int, shutdown_seconds: float, max_line_size: int = 8190
+    app: web.Application,
+    *,
+    prog: str,
+    host: str,
+    port: int,
+    shutdown_seconds: float,
+    max_line_size: int = 8190,
+    sockets: Sequence[socket.socket] = (),
 ) -> None:
     """Until SIGINT or SIGTERM; requests that are being answered then have `shutdown_seconds` to end.
 
@@ -41,22 +49,32 @@ def serve(
         port: Likewise.
         shutdown_seconds: As above.
         max_line_size: Bytes of a request's first line; a longer one is refused in plain text.
+        sockets: Those of `opened`, if they were opened before.
 
     Raises:
         SystemExit: 1 after it was told that the address cannot be listened on.
     """
     sys.setswitchinterval(SWITCH_SECONDS)
+    web.run_app(
+        app,
+        sock=sockets or opened(prog, host, port),
+        loop=uvloop.new_event_loop(),
+        print=None,
+        shutdown_timeout=shutdown_seconds,
+        **SERVER_OPTIONS,
+        max_line_size=max_line_size,
+    )
+
+
+def opened(prog: str, host: str, port: int) -> Sequence[socket.socket]:
+    """As `listening`.
+
+    Raises:
+        SystemExit: 1 after it was told that the address cannot be listened on.
+    """
     try:
-        web.run_app(
-            app,
-            sock=listening(host, port),
-            loop=uvloop.new_event_loop(),
-            print=None,
-            shutdown_timeout=shutdown_seconds,
-            **SERVER_OPTIONS,
-            max_line_size=max_line_size,
-        )
-    except OSError as error:  # everything else that may fail is caught where it can be mended
+        return listening(host, port)
+    except OSError as error:
         sys.stderr.write(f"{prog}: error: cannot listen on port {port} of {host}: {error.strerror}\n")
         sys.exit(1)
 

@@ -76,6 +76,7 @@ class ServerSettings(Section):
     )
     cors_origins: tuple[Origin, ...] = Field(default=("*",), max_length=100)
     max_event_readers: Annotated[int, BeforeValidator(_number)] = Field(default=10_000, ge=0, le=1_000_000)
+    workers: Annotated[int, BeforeValidator(_number)] = Field(default=1, ge=1, le=64)
 
 
 class ReferenceSettings(Section):

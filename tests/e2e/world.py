@@ -52,6 +52,7 @@ class World:
     poll_seconds: float = 0.3
     site_timeout_seconds: float = 2
     log_format: LogFormat = LogFormat.JSON
+    workers: int = 1
     services: list[Service] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
@@ -160,6 +161,7 @@ class World:
         return f"""
             [server]
             host = "127.0.0.1"
+            workers = {self.workers}
             [sync]
             host = "127.0.0.1"
             [log]

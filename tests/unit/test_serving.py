@@ -57,17 +57,18 @@ def test_what_lasts_is_passed_over_by_the_collector_until_it_is_needed_no_more()
 
 
 @pytest.mark.parametrize(
-    ("module", "prog", "variable"),
+    ("module", "prog", "variable", "workers"),
     [
-        ("api_service", "reference-api", "REFERENCE_API"),
-        ("sync_service", "reference-sync", "REFERENCE_SYNC"),
+        ("api_service", "reference-api", "REFERENCE_API", 1),
+        ("api_service", "reference-api", "REFERENCE_API", 3),
+        ("sync_service", "reference-sync", "REFERENCE_SYNC", 1),
     ],
 )
 def test_an_address_that_cannot_be_listened_on_is_told_in_one_line(
-    module: str, prog: str, variable: str, tmp_path: Path
+    module: str, prog: str, variable: str, workers: int, tmp_path: Path
 ) -> None:
     config = tmp_path / "config.toml"
-    config.write_text(f'[log]\nformat = "json"\n[reference]\nref_dir = "{tmp_path}"\n')
+    config.write_text(f'[server]\nworkers = {workers}\n[log]\nformat = "json"\n[reference]\nref_dir = "{tmp_path}"\n')
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = subprocess.run(
