@@ -8,6 +8,9 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from shared.availability import MAX_GENERATION, FlavorSegment, Interval, NodeAvailability, SiteAvailability, SiteFlavors
 from shared.topology import SITE_ID, Subject
 
+MAX_NODE_ID: Final = 255
+"""Characters."""
+
 SITE_TYPE: Final = "reference-api.availability.site.v1"
 FLAVORS_TYPE: Final = "reference-api.availability.flavors.v1"
 
@@ -59,7 +62,7 @@ class IntervalMessage(Wire):
 class NodeAvailabilityMessage(Wire):
     """One node: facts as of `observed_at`; who booked it never enters a message."""
 
-    node_id: Annotated[str, Field(min_length=1, max_length=255)]
+    node_id: Annotated[str, Field(min_length=1, max_length=MAX_NODE_ID)]
     maintenance: bool = False
     reservations: tuple[IntervalMessage, ...] = ()
     unreadable: bool = Field(default=False, description="Blazar's record could not be understood: the node is unknown.")
@@ -103,14 +106,19 @@ class SnapshotMessage(Wire):
         return self
 
 
-class SiteAvailabilityMessage(SnapshotMessage):
-    """The availability of every node of one site, as one poll saw it."""
+class SiteHeadMessage(SnapshotMessage):
+    """What a site's message tells beside its nodes."""
 
     TYPE: ClassVar = SITE_TYPE
     SUBJECT: ClassVar = Subject.SITE
 
     hosts_observed_at: UtcDatetime = Field(description="When the host list was read: `maintenance` is as of then.")
     node_count: int = Field(ge=0)
+
+
+class SiteAvailabilityMessage(SiteHeadMessage):
+    """The availability of every node of one site, as one poll saw it."""
+
     nodes: tuple[NodeAvailabilityMessage, ...]
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ import structlog
 from api_service.domain.availability_map import AvailabilityMap
 from shared.availability import Snapshot, is_late
 from shared.messages import Envelope, NewerMessageError, UnusableMessageError, decoded, heading_of
+from shared.site_bodies import SiteBodies
 from shared.topology import Topic, topic_of
 from shared.transport import Deliveries, Delivery, Offset, Session
 
@@ -74,6 +75,7 @@ class TopicReader:
         self._clock = clock
         # All that a stream retains is kept for it: 36 MB, once and not for each topic.
         self._one_looks_back = one_looks_back
+        self._bodies = SiteBodies()
         self._past = _Past()
         self._deliveries: Deliveries | None = None
         self._log = log.bind(stream=topic.stream)
@@ -167,8 +169,7 @@ class TopicReader:
         return None
 
     async def _snapshot(self, envelope: Envelope) -> Snapshot:
-        known = self._availability.sites.get(self._topic.site_id)
-        snapshot = await decoded(envelope, before=known.snapshot if known else None)
+        snapshot = await decoded(envelope, self._bodies)
         if topic_of(snapshot) != self._topic:
             raise UnusableMessageError(f"it tells of {topic_of(snapshot).stream}")
         return snapshot

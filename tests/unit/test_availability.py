@@ -162,18 +162,6 @@ def test_nodes_with_the_same_facts_are_equal_whatever_was_asked_of_them() -> Non
     assert one == other
 
 
-def test_a_poll_shares_the_nodes_that_are_what_they_were_before_and_no_others() -> None:
-    before = site("uc", 1, node("a", hours(1, 2)), node("b"), node("gone"))
-    made = site("uc", 2, node("a", hours(1, 2)), node("b", hours(1, 2)), node("new"))
-    shared = made.sharing(before)
-    assert shared == made
-    assert {each: shared.nodes[each] is before.nodes.get(each) for each in shared.nodes} == {
-        "a": True,
-        "b": False,
-        "new": False,
-    }
-
-
 def test_a_site_is_stale_three_intervals_after_it_was_updated() -> None:
     for snapshot in (site(), flavors()):
         assert snapshot.stale_from(NOON) == NOON + timedelta(minutes=3)

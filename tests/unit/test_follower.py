@@ -1,5 +1,6 @@
 """What one client of the live feed is told, and when it is not."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -131,7 +132,7 @@ def test_nodes_that_two_polls_share_are_told_only_when_time_changed_them(hours: 
         "uc", booked((1, 2), node_id="x"), booked((-1, 4), node_id="y"), generation=2, at=NOW + hours * HOUR
     )
     seen = Replica(first).seen()
-    for snapshot in (second, second.sharing(first)):
+    for snapshot in (second, replace(second, nodes=first.nodes)):
         other = Replica(first)
         other.now += hours * HOUR
         other.learn(snapshot)

@@ -1,0 +1,113 @@
+"""The bodies of a site's messages, written and read node by node: most nodes are what they were a poll before.
+
+`shared.wire` stays the judge of both: what is written is what its models would write, and whatever is not of that form,
+or breaks a rule, is read by them.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final
+
+import orjson
+
+from shared.availability import NodeAvailability, SiteAvailability
+from shared.wire import MAX_NODE_ID, NodeAvailabilityMessage, SiteAvailabilityMessage, SiteHeadMessage
+
+BEGIN: Final = b'"nodes":['
+NODE: Final = b'{"node_id":'
+END: Final = b"]}"
+DIGEST_BYTES: Final = 16
+"""So many that nobody finds two texts of one digest."""
+
+
+def site_body(site: SiteAvailability) -> bytes:
+    """The JSON of `site`; costs about 5 ms for 500 nodes with ten bookings each, 70 ms for 7 000.
+
+    Raises:
+        ValueError: readers would refuse it.
+    """
+    ids = {node.node_id for node in site.nodes.values()}
+    if len(ids) != len(site.nodes) or not all(0 < len(node_id) <= MAX_NODE_ID for node_id in ids):
+        raise ValueError("node ids are not each another, or not of a length that readers take")
+    head = SiteAvailabilityMessage.from_domain(replace(site, nodes={})).model_dump()
+    nodes = [_fields(node) for node in site.nodes.values()]
+    return orjson.dumps({**head, "node_count": len(nodes), "nodes": nodes}, option=orjson.OPT_UTC_Z)
+
+
+def _fields(node: NodeAvailability) -> dict[str, object]:
+    return {
+        "node_id": node.node_id,
+        "maintenance": node.maintenance,
+        "reservations": [{"start": each.start, "end": each.end} for each in node.reservations],
+        "unreadable": node.unreadable,
+    }
+
+
+class SiteBodies:
+    """Reads the bodies of one site, in turn. A node told in the same text as last time is the very same object.
+
+    Where all of them are, so is the mapping that holds them.
+    """
+
+    def __init__(self) -> None:
+        # One attribute: a thread whose answer nobody waits for any more may still be at it when the next begins.
+        self._last: tuple[dict[bytes, NodeAvailability], Mapping[str, NodeAvailability]] = {}, MappingProxyType({})
+
+    def read(self, body: bytes) -> SiteAvailability:
+        """What a body says; costs about 60 µs for each node with ten bookings that is told otherwise, else 4 µs.
+
+        Raises:
+            ValidationError: it breaks a rule of `shared.wire`.
+            ValueError: a reservation is empty or reversed.
+        """
+        try:
+            return self._read(*_parts(body))
+        except ValueError:
+            return SiteAvailabilityMessage.model_validate_json(body).to_domain()
+
+    def _read(self, head: bytes, texts: Sequence[bytes]) -> SiteAvailability:
+        told = SiteHeadMessage.model_validate_json(head)
+        known_before, nodes_before = self._last
+        known: dict[bytes, NodeAvailability] = {}
+        for text in texts:
+            digest = hashlib.blake2b(text, digest_size=DIGEST_BYTES).digest()
+            known[digest] = known_before.get(digest) or _node(text)
+        nodes: Mapping[str, NodeAvailability] = MappingProxyType({node.node_id: node for node in known.values()})
+        if not len(nodes) == len(texts) == told.node_count:
+            raise ValueError("node_count does not match the nodes")
+        if list(known) == list(known_before):
+            nodes = nodes_before
+        self._last = known, nodes
+        return SiteAvailability(
+            site_id=told.site_id,
+            generation=told.generation,
+            follows=told.follows,
+            observed_at=told.observed_at,
+            hosts_observed_at=told.hosts_observed_at,
+            poll_interval=timedelta(seconds=told.poll_interval_seconds),
+            nodes=nodes,
+        )
+
+
+def _parts(body: bytes) -> tuple[bytes, Sequence[bytes]]:
+    """What stands around the nodes, and what is told of each, in which no text within quotes can be mistaken.
+
+    A quote within a text is escaped, so `NODE` begins an object wherever it stands. If what is around is a valid object
+    without the nodes, and each part is a valid node, then the body is a valid object with these nodes.
+
+    Raises:
+        ValueError: it has another form.
+    """
+    begin = body.index(BEGIN) + len(BEGIN)
+    end = len(body) - len(END)
+    if not body.endswith(END) or (begin < end and not body.startswith(NODE, begin)):
+        raise ValueError("not as `site_body` writes it")
+    texts = body[begin + len(NODE) : end].split(b"," + NODE) if begin < end else ()
+    return body[:begin] + END, texts
+
+
+def _node(text: bytes) -> NodeAvailability:
+    return NodeAvailabilityMessage.model_validate_json(NODE + text).to_domain()
