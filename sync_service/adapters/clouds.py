@@ -19,12 +19,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Final
 
-import openstack.config
 import requests
 import urllib3
 from keystoneauth1 import session as keystone_session
 
 from sync_service.adapters.cloud_errors import AuthenticationRefusedError, explained
+from sync_service.adapters.clouds_file import SharedCloudsConfig
 from sync_service.domain.ports import SourceError, TroubleKind
 
 MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
@@ -224,7 +224,7 @@ class Cloud[C]:
         what = f"cloud {self._name!r}"
         unusable = f"{what} is not configured as openstacksdk wants it"
         with explained(what, otherwise=unusable, kind=TroubleKind.CONFIGURATION):
-            config = openstack.config.OpenStackConfig(
+            config = SharedCloudsConfig(
                 session_constructor=functools.partial(keystone_session.Session, session=transport)
             )
             if self._name not in config.get_cloud_names():
