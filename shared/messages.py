@@ -28,6 +28,9 @@ MAX_MESSAGE_BYTES: Final = 8 * 1024 * 1024
 THREAD_ABOVE_BYTES: Final = 20_000
 """The body of some 500 nodes with three bookings each: decoding more may take 10 ms, which an event loop would feel."""
 
+DEFLATE_LEVEL: Final = 3
+"""Takes less than half as long as zlib's own 6, of what is most of the writing, for a seventh more bytes."""
+
 CONTENT_TYPE: Final = "application/json"
 CONTENT_ENCODING: Final = "deflate"
 LATER_TYPE: Final = re.compile(r"(?P<family>[a-z.-]{1,100})\.v([2-9]|[1-9][0-9]{1,3})")
@@ -74,7 +77,7 @@ MESSAGES: Final[Mapping[str, type[SiteAvailabilityMessage | SiteFlavorsMessage]]
 
 
 def encode(snapshot: Snapshot, *, source: str) -> Envelope:
-    """The message that carries `snapshot`; costs about 20 ms for 500 nodes with ten bookings each, 240 ms for 7 000.
+    """The message that carries `snapshot`; costs about 10 ms for 500 nodes with ten bookings each, 150 ms for 7 000.
 
     Args:
         snapshot: What to tell.
@@ -179,7 +182,7 @@ def _model_of(envelope: Envelope) -> type[SiteAvailabilityMessage | SiteFlavorsM
 
 
 def _deflated(body: bytes) -> bytes:
-    deflated = zlib.compress(body, 6)
+    deflated = zlib.compress(body, DEFLATE_LEVEL)
     if len(body) > MAX_BODY_BYTES or len(deflated) > MAX_MESSAGE_BYTES:
         raise TooLargeMessageError(f"a message of {len(body)} bytes, {len(deflated)} deflated")
     return deflated
