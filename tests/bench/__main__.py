@@ -4,7 +4,7 @@ import argparse
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ import orjson
 
 from deploy.local.environments import environment
 from shared.availability import utc_now
-from tests.bench import past, report, starting
+from tests.bench import freshness, past, report, scale, starting
 from tests.bench.cases import NODES, Case, growing, large, small
 from tests.bench.client import request
 from tests.bench.measuring import BARE, NAIVE, OURS, Checked, Measured, given, measured
@@ -28,12 +28,20 @@ SIZES: Final = (500, 5_000, 50_000)
 MICRO: Final = 1e6
 MILLI: Final = 1e3
 BESIDE_SECONDS: Final = 5.0
+SECTIONS: Final[Mapping[str, Callable[[], str]]] = {"freshness": freshness.section, "scale": scale.section}
+"""What stands between the markers of these names."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", default="", help="requests of 500 nodes with this in their names; nothing is written")
+    about = (
+        f"requests of 500 nodes with this in their names, of which nothing is written; or one of {', '.join(SECTIONS)}"
+    )
+    parser.add_argument("--only", default="", help=about)
     only = parser.parse_args().only
+    if only in SECTIONS:
+        report.put(DOCUMENT, only, SECTIONS[only]())
+        return
     with ExitStack() as stack:
         bare = stack.enter_context(started("tests.bench.server", "bare"))
         found = {SIZES[0]: list(_of_500(bare, only))}
@@ -49,6 +57,8 @@ def main() -> None:
     report.put(DOCUMENT, "others", f"{beside}\n\n{travel}")
     FIGURE.write_text(report.figure(_lines(found)))
     starting.main()
+    for name, section in SECTIONS.items():
+        report.put(DOCUMENT, name, section())
 
 
 def _of_500(bare: Server, only: str) -> Iterator[Measured]:

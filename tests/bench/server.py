@@ -62,7 +62,7 @@ def ours(size: int, began: datetime, folder: Path | None) -> web.Application:
     settings = Settings() if folder is None else Settings.model_validate({"reference": {"ref_dir": folder}})
     world = World.of(size)
     # From a repository of this world, or of one too large to be written to a disk, as if from a repository.
-    contexts: list[Context] = [inventory if folder else _of(made(world))]
+    contexts: list[Context] = [inventory if folder else lasting(made(world))]
     app = create_app(settings, transport=EmbeddedTransport(), contexts=contexts)
     feeding = Feeding(app, Bookings(world, began))
     app.cleanup_ctx.append(feeding.run)
@@ -88,7 +88,9 @@ def made(world: World) -> Inventory:
     return inventory_of(*sites, version=sha("0"), history=linear_history(["sites"]))
 
 
-def _of(loaded: Inventory) -> Context:
+def lasting(loaded: Inventory) -> Context:
+    """Serves an inventory that nothing looks after, as if it had been loaded."""
+
     @asynccontextmanager
     async def context(app: web.Application) -> AsyncIterator[None]:
         app[REPRESENTATIONS].prepare(loaded)
