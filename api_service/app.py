@@ -113,6 +113,7 @@ def create_app(
         lambda: _topics(app),
         required={Topic(site) for site in settings.availability.sites},
         clock=clock,
+        settled=spare_the_collector,
     )
     # A new commit may bring sites that are to be followed at once.
     app[keys.INVENTORY].listeners.append(app[FEED].refresh)

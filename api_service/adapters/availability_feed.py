@@ -48,6 +48,7 @@ class AvailabilityFeed:
         required: Collection[Topic] | None = None,
         grace: timedelta = GRACE,
         clock: Callable[[], datetime] = utc_now,
+        settled: Callable[[], None] = lambda: None,
     ) -> None:
         """Starts nothing.
 
@@ -58,6 +59,7 @@ class AvailabilityFeed:
             required: What has to be read before this is ready; by default all that `topics` names at first.
             grace: How long a required topic may stay silent, counted from a session that stands.
             clock: The present.
+            settled: Called once, before this is ready: much of what was read by then lasts.
         """
         self.ready = False
         self.listeners: list[Callable[[Topic], None]] = []
@@ -67,6 +69,7 @@ class AvailabilityFeed:
         self._required = required
         self._grace = grace.total_seconds()
         self._clock = clock
+        self._settled = settled
         self._keeper = SessionKeeper(transport, "feed", self._begin)
         self._readers: dict[Topic, TopicReader] = {}
         self._counts: dict[Topic, Counter[Fate]] = {}
@@ -157,6 +160,7 @@ class AvailabilityFeed:
                 while not all(map(self._availability.has_synced, required)):
                     self._progress.clear()
                     await self._progress.wait()
+        self._settled()
         self.ready = True
 
     async def _doubt(self) -> NoReturn:

@@ -59,8 +59,10 @@ class LiveMap:
 
     def _seen(self, roster: Roster, now: datetime) -> SiteView:
         observed, view = self._remembered(roster.site_id), self._sites.get(roster.site_id)
-        as_before = view is not None and view.roster is roster and view.observed is observed
-        return view if as_before and view and view.as_of <= now < view.valid_until else SiteView(roster, observed, now)
+        if view is None:
+            return SiteView(roster, observed, now)
+        as_before = view.roster is roster and view.observed is observed
+        return view if as_before and view.as_of <= now < view.valid_until else SiteView(roster, observed, now).after(view)
 
     def _enrol(self) -> None:
         rosters = (Roster.of(site) for site in self.inventory.sites.values())

@@ -39,12 +39,14 @@ class Reader:
     ) -> None:
         self.map = AvailabilityMap()
         self.told: list[Topic] = []
+        self.settled: list[bool] = []
         self.feed = AvailabilityFeed(
             transport,
             self.map,
             wanted or (lambda: topics or (TACC,)),
             required=required,
             clock=lambda: NOON + timedelta(seconds=asyncio.get_running_loop().time()),
+            settled=lambda: self.settled.append(self.feed.ready),
         )
         self.feed.listeners.append(self.told.append)
 
@@ -363,8 +365,12 @@ async def test_it_is_ready_once_every_required_topic_was_read() -> None:
     async with running(reader.feed.run()):
         await asyncio.sleep(1)
         assert not reader.feed.ready
+        assert reader.settled == []
         await sent(transport, site("tacc"))
         assert reader.feed.ready
+        transport.cut()
+        await asyncio.sleep(60)
+    assert reader.settled == [False]
 
 
 @virtual_time
