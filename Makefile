@@ -20,7 +20,7 @@ check: format-check lint lint-ci types imports test test-contract documents mani
 
 test: environment broker ## run every test and hold its coverage to the floors
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --quiet --numprocesses 2 --dist loadfile
+	@$(BIN)/coverage run -m pytest --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet
 	$(call covered,everything,90,)
 	$(call covered,shared and the domains,95,--include=$(CORE))
