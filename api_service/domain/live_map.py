@@ -62,7 +62,9 @@ class LiveMap:
         if view is None:
             return SiteView(roster, observed, now)
         as_before = view.roster is roster and view.observed is observed
-        return view if as_before and view.as_of <= now < view.valid_until else SiteView(roster, observed, now).after(view)
+        return (
+            view if as_before and view.as_of <= now < view.valid_until else SiteView(roster, observed, now).after(view)
+        )
 
     def _enrol(self) -> None:
         rosters = (Roster.of(site) for site in self.inventory.sites.values())

@@ -128,7 +128,9 @@ def test_more_than_the_remembered_polls_are_made_good_by_telling_the_site_whole(
 @pytest.mark.parametrize("hours", [0, 0.5, 1, 1.5, 2, 3])
 def test_a_poll_that_tells_all_nodes_as_before_changes_nothing_of_when_time_will(hours: float) -> None:
     first = polled("uc", booked((1, 2), node_id="x"), booked((-1, 4), node_id="y"))
-    second = polled("uc", booked((1, 2), node_id="x"), booked((-1, 4), node_id="y"), generation=2, at=NOW + hours * HOUR)
+    second = polled(
+        "uc", booked((1, 2), node_id="x"), booked((-1, 4), node_id="y"), generation=2, at=NOW + hours * HOUR
+    )
     bounds = []
     for snapshot in (second, replace(second, nodes=first.nodes)):
         replica = Replica(first)
