@@ -63,7 +63,12 @@ class Slot:
 
     def stale_at(self, moment: datetime) -> bool:
         """Whether what is known of any of the nodes is old."""
-        return any(match.stale_at(moment) for match in self.nodes)
+        return bool(self.stale_sites(moment))
+
+    def stale_sites(self, moment: datetime) -> set[str]:
+        """The sites of those nodes: all that is known of a site is equally old."""
+        sites = {match.node.site_id: match for match in self.nodes}
+        return {site_id for site_id, match in sites.items() if match.stale_at(moment)}
 
 
 def choices(nodes: Iterable[Node], availability: AvailabilityMap, *, across_sites: bool) -> Iterator[Iterable[Match]]:

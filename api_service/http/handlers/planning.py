@@ -168,6 +168,7 @@ def _slots(groups: Iterable[Iterable[Match]], total: int, query: EarliestQuery, 
 
 
 def _slot(slot: Slot, bodies: Bodies, now: datetime) -> dict[str, object]:
+    stale = slot.stale_sites(now)
     return {
         "start": slot.during.start,
         "end": slot.during.end,
@@ -178,7 +179,7 @@ def _slot(slot: Slot, bodies: Bodies, now: datetime) -> dict[str, object]:
                 "node_id": match.node.uid,
                 "cluster_id": match.node.cluster_id,
                 "site_id": match.node.site_id,
-                "stale": match.stale_at(now),
+                "stale": match.node.site_id in stale,
                 "links": bodies.planned_links(match.node),
             }
             for match in slot.nodes
