@@ -1,5 +1,6 @@
 """Nodes as oracles of plans see them: by the minutes in which they are held."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from api_service.domain import planning
 from api_service.domain.inventory import Node
 from api_service.domain.node_query import Match
 from shared.availability import Interval, NodeAvailability
@@ -59,3 +61,11 @@ def minute_of(moment: Any) -> int:
     minute, rest = divmod(moment - NOW, MINUTE)
     assert not rest
     return int(minute)
+
+
+def slots(matches: Iterable[Match], *, across_sites: bool = False, **asked: Any) -> Iterator[planning.Slot]:
+    """Of matches that are there already."""
+    groups: dict[str, list[Match]] = {}
+    for match in matches:
+        groups.setdefault("" if across_sites else match.node.site_id, []).append(match)
+    return planning.slots([groups[key] for key in sorted(groups)], **asked)

@@ -7,7 +7,9 @@ from heapq import heapify, heappop, heappush, merge, nsmallest
 from itertools import chain
 from typing import Final
 
-from api_service.domain.node_query import Match
+from api_service.domain.availability_map import AvailabilityMap
+from api_service.domain.inventory import Node
+from api_service.domain.node_query import Match, matches_of
 from shared.availability import AvailabilityState, Interval
 
 HORIZON: Final = timedelta(days=366)
@@ -61,30 +63,36 @@ class Slot:
 
     def stale_at(self, moment: datetime) -> bool:
         """Whether what is known of any of the nodes is old."""
-        return any(match.stale_at(moment) for match in self.nodes)
+        return bool(self.stale_sites(moment))
+
+    def stale_sites(self, moment: datetime) -> set[str]:
+        """The sites of those nodes: all that is known of a site is equally old."""
+        sites = {match.node.site_id: match for match in self.nodes}
+        return {site_id for site_id, match in sites.items() if match.stale_at(moment)}
 
 
-def slots(
-    matches: Iterable[Match], *, count: int, duration: timedelta, after: datetime, across_sites: bool = False
-) -> Iterator[Slot]:
-    """Slots of `count` nodes for `duration`, the earliest first; of those that start together, by site.
+def choices(nodes: Iterable[Node], availability: AvailabilityMap, *, across_sites: bool) -> Iterator[Iterable[Match]]:
+    """The nodes of which a slot may be made: those of a site, the sites sorted, or all; in the order of `nodes`."""
+    groups: dict[str, list[Node]] = {}
+    for node in nodes:
+        groups.setdefault("" if across_sites else node.site_id, []).append(node)
+    return (matches_of(groups[key], availability) for key in sorted(groups))
+
+
+def slots(groups: Iterable[Iterable[Match]], *, count: int, duration: timedelta, after: datetime) -> Iterator[Slot]:
+    """Slots of `count` nodes of a group for `duration`, the earliest first; of those that start together, by group.
 
     A slot starts at `after` or where a booking ends, since only there nodes are won; it starts at most `HORIZON` later.
-    Sites are looked at one by one, and no more of them than it takes.
 
     Args:
-        matches: The nodes to choose from, sorted.
+        groups: The nodes to choose from, each group sorted; no more groups are asked for than it takes.
         count: At least 1.
         duration: More than nothing.
         after: Not so late that the horizon lies outside the calendar.
-        across_sites: The nodes need not be at one site.
     """
-    groups: dict[str, list[Match]] = {}
-    for match in matches:
-        groups.setdefault("" if across_sites else match.node.site_id, []).append(match)
     later: list[Iterator[Slot]] = []
-    for key in sorted(groups):
-        found = _slots_among(groups[key], count, duration, after)
+    for group in groups:
+        found = _slots_among(list(group), count, duration, after)
         if first := next(found, None):
             if first.during.start == after:
                 yield first  # there is none before it, wherever

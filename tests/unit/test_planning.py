@@ -1,5 +1,6 @@
 """When nodes are free together, held to oracles that look at every minute."""
 
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -7,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api_service.domain import planning
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.inventory import Node
 from api_service.domain.node_query import Match, match_of
-from api_service.domain.planning import HORIZON, bookings_in, slots
+from api_service.domain.planning import HORIZON, bookings_in
 from tests.inventories import HOUR, NOW, booked, node_document, polled
-from tests.planned import BOOKINGS, CASES, MINUTE, SAMPLES, SPAN, WINDOWS, Sample, minute_of, minutes
+from tests.planned import BOOKINGS, CASES, MINUTE, SAMPLES, SPAN, WINDOWS, Sample, minute_of, minutes, slots
 
 
 def known(*hours: tuple[float, float], uid: str = "n", site_id: str = "uc", **more: Any) -> Match:
@@ -157,6 +159,30 @@ def test_a_slot_starts_within_the_horizon() -> None:
     assert starts(known((0, days + 0.01))) == []
     assert starts(known((0, 1), (2, days), (days, days + 1))) == []
     assert starts(known((0, days + 5)), after=5) == [days + 5]
+
+
+def test_sites_are_not_looked_at_whose_slots_could_not_be_earlier() -> None:
+    seen, nodes = AvailabilityMap(), []
+    for site_id, hours in (("a", (0, 2)), ("b", (3, 4)), ("c", (3, 4)), ("d", (0, 1))):
+        seen.replace(polled(site_id, booked(hours, node_id="n")), received_at=NOW)
+        nodes.append(Node(site_id, "main", "n", {"uid": "n"}))
+    looked_at = []
+
+    def watched() -> Iterator[Iterable[Match]]:
+        for group in planning.choices(nodes[::-1], seen, across_sites=False):
+            matches = list(group)
+            looked_at.append(matches[0].node.site_id)
+            yield matches
+
+    asked = planning.slots(watched(), count=1, duration=HOUR, after=NOW)
+    first, second = next(asked), next(asked)
+    assert (first.site_id, second.site_id, looked_at) == ("b", "c", ["a", "b", "c"])
+    assert [(slot.site_id, (slot.during.start - NOW) / HOUR) for slot in asked] == [
+        ("d", 1),
+        ("a", 2),
+        ("b", 4),
+        ("c", 4),
+    ]
 
 
 def test_a_slot_is_stale_if_what_is_known_of_one_of_its_nodes_is() -> None:

@@ -1,6 +1,6 @@
 """When to reserve which nodes. The filters of a search select them; the work is done off the event loop."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Final
@@ -19,8 +19,8 @@ from api_service.domain.capacity import (
 )
 from api_service.domain.node_conditions import check_valued
 from api_service.domain.node_fields import path_of
-from api_service.domain.node_query import Match, search
-from api_service.domain.planning import HORIZON, Slot, bookings_in, slots
+from api_service.domain.node_query import Match, matching, search
+from api_service.domain.planning import HORIZON, Slot, bookings_in, choices, slots
 from api_service.http.bodies import Bodies, dumps
 from api_service.http.costly import BUSY, COSTLY
 from api_service.http.filters import explained, node_query
@@ -76,11 +76,13 @@ async def get_earliest_slot(request: web.Request) -> web.Response:
     bodies, now = bodies_of(request), request.app[keys.CLOCK]()
     query = query_as(EarliestQuery, request)
     after = _not_too_far("after", max(query.after or now, now), now)
-    asked, matches = list(request.query.items()), _matches(request, bodies, query, now)
+    asked = list(request.query.items())
+    known, wanted = request.app[keys.AVAILABILITY].copied(), node_query(query)
 
     def answer() -> bytes:
-        found = matches()
-        first, *later = islice(_slots(found, query, after), 1 + query.alternatives)
+        rows = matching(bodies.index, known, wanted, now)
+        groups = choices(bodies.index.nodes_in(rows), known, across_sites=query.across_sites)
+        first, *later = islice(_slots(groups, rows.bit_count(), query, after), 1 + query.alternatives)
         more = {"alternatives": [_slot(slot, bodies, now) for slot in later], "version": bodies.inventory.version}
         return dumps(_slot(first, bodies, now) | more | {"links": bodies.links.plan("earliest", asked)})
 
@@ -153,19 +155,20 @@ def _segment(capacity: Capacity) -> dict[str, object]:
     }
 
 
-def _slots(matches: Sequence[Match], query: EarliestQuery, after: datetime) -> Iterator[Slot]:
-    asked = slots(matches, count=query.count, duration=query.duration, after=after, across_sites=query.across_sites)
+def _slots(groups: Iterable[Iterable[Match]], total: int, query: EarliestQuery, after: datetime) -> Iterator[Slot]:
+    asked = slots(groups, count=query.count, duration=query.duration, after=after)
     first = next(asked, None)
     if first is None:
         where = "" if query.across_sites else " at one site"
         raise NoSlotError(
-            f"{len(matches)} nodes match, but {query.count} that can be reserved together{where} "
+            f"{total} nodes match, but {query.count} that can be reserved together{where} "
             f"for {query.duration} are not found in the {HORIZON.days} days after {after:%Y-%m-%dT%H:%M:%SZ}"
         )
     return chain([first], asked)
 
 
 def _slot(slot: Slot, bodies: Bodies, now: datetime) -> dict[str, object]:
+    stale = slot.stale_sites(now)
     return {
         "start": slot.during.start,
         "end": slot.during.end,
@@ -176,7 +179,7 @@ def _slot(slot: Slot, bodies: Bodies, now: datetime) -> dict[str, object]:
                 "node_id": match.node.uid,
                 "cluster_id": match.node.cluster_id,
                 "site_id": match.node.site_id,
-                "stale": match.stale_at(now),
+                "stale": match.node.site_id in stale,
                 "links": bodies.planned_links(match.node),
             }
             for match in slot.nodes
