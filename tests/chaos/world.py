@@ -1,7 +1,6 @@
 """Both services in several processes, a broker and a cloud of their own, and wires that can be cut."""
 
 import asyncio
-import os
 import shutil
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from tests.chaos.truth import NODES, SiteTruth
 from tests.inventories import node_document
 from tests.repositories import GitRepository, write
 from tests.tcp_proxy import TcpProxy
+from tests.unmeasured import unmeasured
 
 PROJECT = Path(__file__).parents[2]
 INTERVAL = 1.0
@@ -134,8 +134,7 @@ class World:
                 wire = await self._stack.enter_async_context(TcpProxy(self.node.port).listening())
                 port = next(ports)
                 kind = "REFERENCE_API" if module == "api_service" else "REFERENCE_SYNC"
-                environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
-                environment |= {
+                environment = unmeasured() | {
                     "OS_CLIENT_CONFIG_FILE": str(clouds_yaml),
                     "REFERENCE_API_BROKER_URL": wire.url,
                     f"{kind}_PORT": str(port),

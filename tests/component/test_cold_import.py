@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.unmeasured import unmeasured
+
 
 @pytest.mark.parametrize(
     ("service", "later"),
@@ -18,6 +20,6 @@ import pytest
 def test_what_few_ask_for_is_not_imported_by_a_start(service: str, later: set[str]) -> None:
     assert {name for name in later if find_spec(name) is None} == set()
     command = [sys.executable, "-c", f"import sys, {service}.__main__; print(*sys.modules)"]
-    imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    imported = subprocess.run(command, env=unmeasured(), capture_output=True, text=True, check=True).stdout.split()
     assert f"{service}.app" in imported
     assert later & {name.partition(".")[0] for name in imported} == set()

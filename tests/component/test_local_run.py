@@ -34,6 +34,7 @@ from shared.broker import BrokerTransport
 from shared.topology import Topic
 from sync_service.settings import load_settings as load_sync_settings
 from tests.rabbitmq import add_vhost, unique_topic
+from tests.unmeasured import unmeasured
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -375,7 +376,7 @@ class Run:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "deploy.local"],
                 cwd=ROOT,
-                env={**os.environ, "TMPDIR": str(self.temporary), **FREE_PORTS, **environ},
+                env={**unmeasured(), "TMPDIR": str(self.temporary), **FREE_PORTS, **environ},
                 stdout=output if terminal is None else terminal,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

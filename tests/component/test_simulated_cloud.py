@@ -15,6 +15,7 @@ from deploy.local.openstack.bookings import STRANGER, Bookings, hostnames_of, in
 from deploy.local.openstack.site import PEOPLE, SimulatedSite
 from shared.availability import Interval
 from sync_service.adapters.blazar import BlazarSite
+from tests.unmeasured import unmeasured
 
 DATA = Path(__file__).parents[1] / "data" / "chameleoncloud"
 ROOT = Path(__file__).parents[2]
@@ -93,7 +94,10 @@ async def test_the_command_tells_where_its_clouds_yaml_is_and_ends_at_sigterm(
     clouds = tmp_path / "clouds.yaml"
     arguments = ["--ref-dir", str(DATA), "--clouds", str(clouds), "--every", "0.05"]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.local.openstack", *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", "deploy.local.openstack", *arguments),
+        cwd=ROOT,
+        env=unmeasured(),
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     async with asyncio.timeout(15):

@@ -33,6 +33,7 @@ from sync_service.app import create_app
 from sync_service.settings import Settings
 from tests.component.serving import AiohttpClient
 from tests.eventually import running, until
+from tests.unmeasured import unmeasured
 
 UC = Topic("uc")
 QUICK = {
@@ -327,7 +328,7 @@ class TestTheProcess:
         program = tmp_path / "program.py"
         program.write_text(EMBEDDED_SERVICE)
         process = await asyncio.create_subprocess_exec(
-            sys.executable, str(program), cwd=ROOT, env={**os.environ, "PYTHONPATH": "."}
+            sys.executable, str(program), cwd=ROOT, env=unmeasured(PYTHONPATH=".")
         )
         await until(lambda: cloud.sites["uc"].listener.requests)
         process.terminate()

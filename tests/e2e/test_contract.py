@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.e2e.world import PROJECT, World
 from tests.eventually import until_answered
+from tests.unmeasured import unmeasured
 
 PHASES = os.environ.get("CONTRACT_PHASES", "examples,fuzzing")
 EXAMPLES = os.environ.get("CONTRACT_EXAMPLES", "2")
@@ -23,6 +24,7 @@ async def test_no_request_that_the_contract_allows_or_forbids_breaks_the_service
         *("--checks", "all", "--phases", PHASES, "--max-examples", EXAMPLES),
         *("--generation-deterministic", "--no-color"),
         cwd=PROJECT,
+        env=unmeasured(),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

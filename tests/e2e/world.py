@@ -1,7 +1,6 @@
 """Both services as processes, with a broker, a repository and a cloud of their own."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from shared.logs import LogFormat
 from tests.e2e.cloud import Cloud
 from tests.eventually import until_answered
 from tests.repositories import GitRepository
+from tests.unmeasured import unmeasured
 
 STOP_SECONDS = 8
 PROJECT = Path(__file__).parents[2]
@@ -137,9 +137,7 @@ class World:
         config = self.folder / f"{module}-{len(self.services)}.toml"
         config.write_text(self._config())
         log = self.folder / f"{module}-{len(self.services)}.log"
-        environment = {
-            # As users run them: measuring coverage makes a process start and answer twice as slowly.
-            **{name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
+        environment = unmeasured() | {
             "OS_CLIENT_CONFIG_FILE": str(self.cloud.clouds_yaml),
             "REFERENCE_API_BROKER_URL": self.broker_url,
             "REFERENCE_API_PORT" if module == "api_service" else "REFERENCE_SYNC_PORT": str(port),
