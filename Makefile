@@ -51,7 +51,7 @@ check-ui: environment
 	3) echo "The page was NOT tested in a browser: make test-ui was left out." ;; \
 	*) exit 1 ;; esac
 
-bench: environment ## what a request costs, beside bare aiohttp and FastAPI, into docs/performance.md: some half an hour
+bench: environment ## what a request costs, beside bare aiohttp and FastAPI, into docs/performance.md: some twenty minutes
 	@exec $(BIN)/python -m tests.bench
 
 test-monitoring: environment ## the alert rules and the dashboard's queries, by promtool: installed if this may be done

@@ -1,4 +1,4 @@
-"""One session with RabbitMQ: a connection, a channel, and what is declared, consumed and published over it."""
+"""One session with RabbitMQ: a connection, a channel, and what is declared and published over it."""
 
 import asyncio
 from collections.abc import Awaitable, Collection
@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Final, NoReturn, Self
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
 from aio_pika.exceptions import (
     ChannelNotFoundEntity,
     DeliveryError,
     PublishError,
 )
 
+from shared.broker_deliveries import STREAM_OFFSET, BrokerDeliveries
 from shared.broker_losses import loss_of
 from shared.messages import Envelope
 from shared.sessions import being_cancelled
@@ -29,73 +30,10 @@ from shared.topology import (
 )
 from shared.transport import Offset, SessionLostError
 
-STREAM_OFFSET: Final = "x-stream-offset"
 PREFETCH: Final = 1
 """For streams a matter of memory, for poll tokens of fairness: who holds one gets no second of the same topic."""
 
 SHORTEST_DELAY: Final = timedelta(milliseconds=1)
-
-
-class BrokerDelivery:
-    """A message and the session that it came by."""
-
-    def __init__(self, session: "BrokerSession", message: AbstractIncomingMessage) -> None:
-        self.settled = False
-        self._session = session
-        self._message = message
-        headers = {name: value for name, value in message.headers.items() if isinstance(value, str | int)}
-        offset = headers.pop(STREAM_OFFSET, 0)
-        self.offset = offset if isinstance(offset, int) else 0
-        self.envelope = Envelope(
-            message.body,
-            headers,
-            content_type=message.content_type,
-            content_encoding=message.content_encoding,
-            message_id=message.message_id,
-            type=message.type,
-            timestamp=message.timestamp,
-        )
-
-    async def ack(self) -> None:
-        """Raises SessionLostError."""
-        self.settled = True  # at once: whoever is cancelled here has sent it, and a second time ends the session
-        await self._session.answered(self._message.ack())
-
-
-class BrokerDeliveries:
-    """What one consumer gets, in order."""
-
-    def __init__(self, session: "BrokerSession", queue: AbstractQueue) -> None:
-        self._session = session
-        self._queue = queue
-        self._tag = ""
-        self._inbox: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # bounded by the prefetch
-        self._taken: BrokerDelivery | None = None
-
-    async def begin(self, arguments: Arguments) -> Self:
-        """Starts the consumer."""
-        self._tag = await self._session.answered(self._queue.consume(self._take, arguments=dict(arguments)))
-        return self
-
-    async def _take(self, message: AbstractIncomingMessage) -> None:
-        # aio-pika starts a task for each delivery: only what happens before its first await happens in order.
-        self._inbox.put_nowait(message)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> BrokerDelivery:
-        self._taken = BrokerDelivery(self._session, await self._inbox.get())
-        return self._taken
-
-    async def cancel(self) -> None:
-        """Raises SessionLostError."""
-        await self._session.answered(self._queue.cancel(self._tag))
-        # A message that nobody acknowledges ends the whole session once the broker's consumer_timeout is over.
-        while not self._inbox.empty():
-            await self._session.answered(self._inbox.get_nowait().ack())
-        if self._taken and not self._taken.settled:
-            await self._taken.ack()
 
 
 class BrokerSession:
@@ -128,7 +66,7 @@ class BrokerSession:
         await asyncio.wait({self._lost})
         raise self._lost.result()
 
-    async def answered[T](self, call: Awaitable[T]) -> T:
+    async def answered[T](self, call: Awaitable[T], /) -> T:
         """What the broker answers; no answer, or a refusal, is the end of the session.
 
         A nack alone is passed on, as aio-pika's `DeliveryError`.
@@ -228,7 +166,7 @@ class BrokerSession:
 
     async def _consumed(self, name: str, arguments: Arguments) -> BrokerDeliveries:
         queue = await self._channel.get_queue(name, ensure=False)
-        return await BrokerDeliveries(self, queue).begin(arguments)
+        return await BrokerDeliveries(self.answered, queue).begin(arguments)
 
     async def _published(self, exchange: str, key: str, message: aio_pika.Message) -> None:
         try:

@@ -7,7 +7,6 @@ or breaks a rule, is read by them.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -81,15 +80,7 @@ class SiteBodies:
         if list(known) == list(known_before):
             nodes = nodes_before
         self._last = known, nodes
-        return SiteAvailability(
-            site_id=told.site_id,
-            generation=told.generation,
-            follows=told.follows,
-            observed_at=told.observed_at,
-            hosts_observed_at=told.hosts_observed_at,
-            poll_interval=timedelta(seconds=told.poll_interval_seconds),
-            nodes=nodes,
-        )
+        return told.with_nodes(nodes)
 
 
 def _parts(body: bytes) -> tuple[bytes, Sequence[bytes]]:

@@ -1,5 +1,6 @@
 """The bodies of the messages, and the only bridges between them and the domain."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, ClassVar, Final, Self
 
@@ -115,6 +116,18 @@ class SiteHeadMessage(SnapshotMessage):
     hosts_observed_at: UtcDatetime = Field(description="When the host list was read: `maintenance` is as of then.")
     node_count: int = Field(ge=0)
 
+    def with_nodes(self, nodes: Mapping[str, NodeAvailability]) -> SiteAvailability:
+        """The site that has these, by their ids."""
+        return SiteAvailability(
+            site_id=self.site_id,
+            generation=self.generation,
+            follows=self.follows,
+            observed_at=self.observed_at,
+            hosts_observed_at=self.hosts_observed_at,
+            poll_interval=timedelta(seconds=self.poll_interval_seconds),
+            nodes=nodes,
+        )
+
 
 class SiteAvailabilityMessage(SiteHeadMessage):
     """The availability of every node of one site, as one poll saw it."""
@@ -143,15 +156,7 @@ class SiteAvailabilityMessage(SiteHeadMessage):
 
     def to_domain(self) -> SiteAvailability:
         """Raises ValueError if a reservation is empty or reversed."""
-        return SiteAvailability(
-            site_id=self.site_id,
-            generation=self.generation,
-            follows=self.follows,
-            observed_at=self.observed_at,
-            hosts_observed_at=self.hosts_observed_at,
-            poll_interval=timedelta(seconds=self.poll_interval_seconds),
-            nodes={node.node_id: node.to_domain() for node in self.nodes},
-        )
+        return self.with_nodes({node.node_id: node.to_domain() for node in self.nodes})
 
 
 class FlavorSegmentMessage(IntervalMessage):

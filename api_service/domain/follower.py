@@ -166,7 +166,8 @@ class Follower:
 
     def _is_patience_over(self, told_as_of: datetime) -> bool:
         now = self._live.now()
-        return not self._came <= now < self._came + PATIENCE or now >= told_as_of + LONGEST_PATIENCE
+        # Clients may make up any moment: to the last one of the calendar nothing can be added.
+        return not self._came <= now < self._came + PATIENCE or now - told_as_of >= LONGEST_PATIENCE
 
     def _forget_all_but(self, site_ids: frozenset[str]) -> None:
         for known in (self._told, self._looked_at, self._claims):

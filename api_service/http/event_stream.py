@@ -44,6 +44,7 @@ class EventStream(EventSourceResponse):
         super().__init__(ping_interval=heartbeat_seconds, send_timeout=send_seconds + KERNEL_SECONDS, sep="\n")
         self.headers.update(HEADERS)
         self.changed = asyncio.Event()
+        self.ended = False
         self._request = request
         self._heartbeat_seconds, self._send_seconds = heartbeat_seconds, send_seconds
 
@@ -85,6 +86,7 @@ class EventStream(EventSourceResponse):
 
     def end(self) -> None:
         """Wakes it to end; what a client does not take is not waited for."""
+        self.ended = True
         self.changed.set()
         if self._request.transport is not None and self._request.transport.get_write_buffer_size():
             self._abort()
@@ -192,7 +194,7 @@ class Readers:
 
     async def _send(self, stream: EventStream, follower: Follower) -> None:
         await stream.write(b"retry: %d\n\n" % random.randint(*RETRY_MILLISECONDS))  # noqa: S311 - no secret
-        while stream.is_connected() and not self._ending:
+        while stream.is_connected() and not (stream.ended or self._ending):
             stream.changed.clear()
             for event in follower.events():
                 if frame := await self._frames.made(event):

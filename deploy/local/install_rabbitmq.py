@@ -4,7 +4,7 @@ import sys
 from typing import Final
 
 from deploy.local.debian_packages import CannotInstallError, Machine, install
-from deploy.local.rabbitmq import find_server
+from deploy.local.rabbitmq_server import find_server
 
 THIS_MACHINE: Final = Machine(find_server)
 

@@ -13,30 +13,15 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.ports import free_ports
+from deploy.local.rabbitmq_server import environment, find_server
 
 BOOT_SECONDS: Final = 90.0
 STOP_SECONDS: Final = 30.0
 STEP_SECONDS: Final = 0.02
 
-SERVERS: Final = (
-    "/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server",
-    "/opt/rabbitmq/sbin/rabbitmq-server",
-    "/usr/local/opt/rabbitmq/sbin/rabbitmq-server",
-    "/opt/homebrew/opt/rabbitmq/sbin/rabbitmq-server",
-)
-"""The real start script: Debian's wrapper in /usr/sbin changes user and directory, which a private node must not."""
-
 
 class RabbitNodeError(Exception):
     """The node could not be found, started or commanded; says why."""
-
-
-def find_server() -> Path | None:
-    """Where RabbitMQ's start script is installed, if it is."""
-    for pattern in SERVERS:
-        if found := sorted(Path("/").glob(pattern.lstrip("/"))):
-            return found[-1]
-    return None
 
 
 class RabbitNode:
@@ -70,14 +55,22 @@ class RabbitNode:
         self._server = found
         self.directory = directory
         self._beside = beside
-        self.port, self._distribution_port, epmd_port = free_ports(3)
+        self.port, distribution_port, epmd_port = free_ports(3)
         self.epmd_port: int = beside.epmd_port if beside else epmd_port
         self.home: Path = beside.home if beside else (directory / "home").absolute()
         self.name = f"private{self.port}@localhost"
         self.settings: list[str] = []
         self._broker: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
-        self.environment = self._described()
+        self.environment = environment(
+            found,
+            directory,
+            name=self.name,
+            home=self.home,
+            port=self.port,
+            distribution_port=distribution_port,
+            epmd_port=self.epmd_port,
+        )
 
     @property
     def url(self) -> str:
@@ -224,37 +217,6 @@ class RabbitNode:
                         return
             except OSError:
                 return
-
-    def _described(self) -> dict[str, str]:
-        inside = {
-            "NOTIFY_SOCKET": "notify",  # set, the start script becomes the node instead of its parent
-            "RABBITMQ_ADVANCED_CONFIG_FILE": "advanced.config",
-            "RABBITMQ_CONFIG_FILE": "rabbitmq.conf",
-            "RABBITMQ_ENABLED_PLUGINS_FILE": "enabled_plugins",
-            "RABBITMQ_GENERATED_CONFIG_DIR": "generated",
-            "RABBITMQ_LOG_BASE": "log",
-            "RABBITMQ_MNESIA_BASE": "mnesia",
-            "RABBITMQ_PID_FILE": "pid",
-        }
-        return {
-            # A server that brings its own Erlang brings epmd too.
-            "PATH": f"{self._server.parent}:{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME": str(self.home),  # Erlang's cookie
-            "LANG": "C.UTF-8",
-            "ERL_CRASH_DUMP_SECONDS": "0",
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self.epmd_port),  # not the machine's 4369
-            "RABBITMQ_CONF_ENV_FILE": "/dev/null",  # ignore /etc/rabbitmq
-            "RABBITMQ_DIST_PORT": str(self._distribution_port),
-            "RABBITMQ_NODENAME": self.name,
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODE_PORT": str(self.port),
-            # Distribution on loopback only, and schedulers that do not spin while they wait.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
-            ),
-            **{name: str((self.directory / path).absolute()) for name, path in inside.items()},
-        }
 
 
 def _until(seconds: float) -> Iterator[None]:

@@ -20,7 +20,7 @@ from api_service.domain.inventory import InventoryStore
 from api_service.domain.live_map import REMEMBERED, LiveMap
 from api_service.domain.resume_token import ResumeToken
 from api_service.http.event_frames import EventFrames
-from shared.availability import SiteAvailability
+from shared.availability import MAX_GENERATION, SiteAvailability
 from shared.topology import Topic
 from tests.inventories import (
     HOUR,
@@ -205,6 +205,16 @@ def test_patience_is_no_longer_for_who_comes_back_again_and_again() -> None:
     behind.now = blank.now = NOW + LONGEST_PATIENCE
     assert BehindEvent("uc") in behind.told(Follower(behind.live, EVERYTHING, token))
     assert kinds(of_uc(blank.told(Follower(blank.live, EVERYTHING, token)))) == ["resync"]
+
+
+def test_a_moment_at_the_end_of_the_calendar_is_one_like_any_other() -> None:
+    replica = Replica(polled("uc", booked(node_id="x")), version=sha("0"))
+    made_up = ResumeToken.parse(f"{sha('9')};uc=900.{MAX_GENERATION}.0123456789ab")
+    assert made_up.positions
+    follower = Follower(replica.live, EVERYTHING, made_up)
+    assert replica.told(follower) == []
+    replica.now += PATIENCE
+    assert BehindEvent("uc") in replica.told(follower)
 
 
 def test_an_inventory_is_told_as_another_though_no_commit_names_it() -> None:
