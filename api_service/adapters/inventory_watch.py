@@ -20,6 +20,9 @@ from api_service.domain.inventory import (
 MAX_LOGGED_FAULTS: Final = 100
 """As many data faults of one inventory are logged one by one; `/status` lists more of them."""
 
+SELDOM: Final = 1_000_000
+"""So many objects are made between two passes of the garbage collector while an inventory is loaded."""
+
 log = structlog.get_logger()
 
 
@@ -92,13 +95,15 @@ class InventoryWatch:
                 log.error("inventory not loaded", exc_info=error)
 
     def _prepared(self) -> Inventory:
-        # What is made lasts: the garbage collector would go through it over and over, and find nothing.
-        gc.disable()
+        # What is made lasts: the garbage collector would go through it over and over, and find nothing. It is not
+        # switched off, since a disk may hang for ever.
+        usual = gc.get_threshold()
+        gc.set_threshold(SELDOM, *usual[1:])
         try:
             inventory = self._load(self._ref_dir)
             self._prepare(inventory)
         finally:
-            gc.enable()
+            gc.set_threshold(*usual)
         return inventory
 
     def _refuse(self, reason: str, revision: Revision | None) -> bool:

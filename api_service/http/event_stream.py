@@ -172,8 +172,8 @@ class Readers:
             await stream.prepare(request)
             async with stream:
                 await self._send(stream, follower)
-        except ConnectionError:
-            pass  # clients go without a word
+        except (ConnectionError, TooBusyError):
+            pass  # clients go without a word; who cannot be told now comes again
         finally:
             self._open.discard(stream)
         return stream

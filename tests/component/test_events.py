@@ -13,6 +13,7 @@ from aiohttp import ClientResponse
 from api_service import keys
 from api_service.app import create_app, events, feed
 from api_service.domain.inventory import Inventory
+from api_service.http.event_frames import TOLD_AT_ONCE, EventFrames
 from api_service.http.event_stream import READERS, EventStream
 from api_service.settings import Settings
 from shared.availability import SiteAvailability, utc_now
@@ -240,6 +241,19 @@ async def test_one_reader_too_many_is_asked_to_come_later_and_welcome_when_anoth
         assert len(readers) == 1
         # Else whoever comes and goes quickly would leave as much behind as fits between two heartbeats.
         await until(lambda: not stream.is_connected())
+
+
+async def test_a_stream_ends_in_good_order_when_too_much_is_being_made_for_others(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.serve(holding(uc=[f"n{number}" for number in range(TOLD_AT_ONCE + 1)]))
+    service.app[READERS]._frames = EventFrames(most_readers=-1)
+    async with following(service) as reader:
+        assert await reader.greeting(1) == ["inventory"]
+        async with asyncio.timeout(5):
+            assert await reader.response.content.read() == b""
+    assert len(service.app[READERS]) == 0
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_quiet_stream_has_heartbeats(service: Service) -> None:
