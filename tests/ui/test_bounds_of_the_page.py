@@ -61,8 +61,8 @@ async def test_who_changes_one_time_leaves_the_other_even_in_the_hour_that_comes
     second = f"{day}T01:30:20Z"  # half past two, for the second time
     async with browsing(browser, inventory=inventory(site("tacc", cluster("tacc", "c", [described("n")])))) as ui:
         page = await ui.open(f"#selected=tacc/c/n&leave=commands&begin={day}T01:30:00Z&finish={day}T05:00:00Z")
-        await page.get_by_label("Until").last.fill(f"{day}T08:00")
-        await page.get_by_label("Until").last.press("Tab")
+        await page.locator("#lease-end").fill(f"{day}T08:00")
+        await page.locator("#lease-end").press("Tab")
         await expect(page.locator("#leave-text")).to_contain_text(f"--end-date '{day} 07:00'")
         await expect(page.locator("#leave-text")).to_contain_text(f"--start-date '{day} 01:30'")
         ui.know("tacc", booked(node_id="n"))
