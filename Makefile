@@ -18,9 +18,10 @@ run: environment ## run both services, with a broker, a cloud and an inventory w
 
 check: format-check lint lint-ci types imports test test-contract documents manifests check-ui ## everything that must hold; what CI runs
 
+# Three at once: a third of the time a test waits for something.
 test: environment broker ## run every test and hold its coverage to the floors
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/coverage run -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder
 	@$(BIN)/coverage combine --quiet
 	$(call covered,everything,90,)
 	$(call covered,shared and the domains,95,--include=$(CORE))
