@@ -18,7 +18,7 @@ run: environment ## run both services, with a broker, a cloud and an inventory w
 
 check: format-check lint lint-ci types imports test test-contract documents manifests check-ui ## everything that must hold; what CI runs
 
-# Three at once: a third of the time a test waits for something.
+# Three at once on two processors: many tests wait for something most of their time.
 test: environment broker ## run every test and hold its coverage to the floors
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder
