@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import yaml  # type: ignore[import-untyped]
 from deploy.local.openstack import faults
 from deploy.local.openstack.listener import Listener
 from sync_service.adapters.blazar import BlazarSite
+from sync_service.domain.judgement import Allocation
 from sync_service.domain.ports import SourceError, TroubleKind
-from tests.eventually import until
+from tests.eventually import until, until_answered
 from tests.openstack_answers import Cloud
 
 TIMEOUT = 60.0
@@ -94,6 +96,16 @@ class CloudUnderTest:
 def site_threads() -> list[str]:
     """The threads that calls of the adapter run in."""
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("cloud ")]
+
+
+async def in_time(source: BlazarSite) -> Sequence[Allocation]:
+    """The allocations, or none if the source's limit was too short for a busy machine."""
+    try:
+        return await source.allocations()
+    except SourceError as error:
+        if error.kind is not TroubleKind.TIMEOUT:
+            raise
+        return ()
 
 
 async def reservations(source: BlazarSite, hostname: str) -> int:
@@ -207,14 +219,14 @@ class FaultCases:
     async def test_whatever_hangs_or_trickles_ends_at_the_limit(
         self, fault: faults.Fault, cloud: CloudUnderTest, hasty_source: BlazarSite
     ) -> None:
-        await hasty_source.allocations()
+        await until_answered(lambda: in_time(hasty_source))
         await cloud.blazar.break_with(fault)
         with pytest.raises(SourceError, match=r"in time|too long") as failure:
             async with asyncio.timeout(10 * SHORT):
                 await hasty_source.allocations()
         assert failure.value.kind is TroubleKind.TIMEOUT
         await cloud.blazar.mend()
-        assert await hasty_source.allocations()
+        await until_answered(lambda: in_time(hasty_source))
 
     @pytest.mark.parametrize("fault", [faults.hang, faults.stalled, faults.trickle(30), faults.trickling_head])
     async def test_a_call_that_is_given_up_ends_at_once_with_its_thread_and_the_next_one_goes_on(
@@ -226,7 +238,7 @@ class FaultCases:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await source.allocations()
-            await until(lambda: not site_threads(), within=1)
+            await until(lambda: not site_threads())
         await cloud.blazar.mend()
         assert await source.allocations()
 

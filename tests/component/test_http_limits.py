@@ -47,24 +47,20 @@ async def large_page(_request: web.Request) -> web.Response:
     return web.Response(body=bytes(20_000_000))
 
 
-async def answer(server: TestServer, said: str) -> str:
-    """All that comes before the server hangs up, or a second has passed."""
+async def status(server: TestServer, said: str) -> int:
+    """Of the answer to what is said; fails if none comes within 15 s."""
     reader, writer = await asyncio.open_connection(server.host, server.port)
-    heard = b""
     try:
         writer.write(said.encode())
-        async with asyncio.timeout(1):
-            while more := await reader.read(65_536):
-                heard += more
-    except TimeoutError:
-        pass
+        async with asyncio.timeout(15):
+            line = await reader.readline()
     finally:
         writer.transport.abort()
-    return heard.decode()
+    return int(line.split()[1])
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("said", "expected"),
     [
         (f"GET /{'x' * MAX_LINE_BYTES} HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (f"{HEAD}X-Long: {'x' * 8200}\r\n\r\n", 400),
@@ -75,8 +71,8 @@ async def answer(server: TestServer, said: str) -> str:
     ],
     ids=["line", "value", "name", "number", "value that is allowed", "number that is allowed"],
 )
-async def test_a_request_whose_head_is_too_large_is_refused(serve: Serve, said: str, status: int) -> None:
-    assert (await answer(await serve(api()), said)).split()[1] == str(status)
+async def test_a_request_whose_head_is_too_large_is_refused(serve: Serve, said: str, expected: int) -> None:
+    assert await status(await serve(api()), said) == expected
 
 
 async def test_a_line_that_never_ends_is_not_waited_for(serve: Serve) -> None:
@@ -90,8 +86,7 @@ async def test_a_line_that_never_ends_is_not_waited_for(serve: Serve) -> None:
 
 
 async def test_an_answer_does_not_wait_for_a_body_however_large_it_is_said_to_be(serve: Serve) -> None:
-    said = await answer(await serve(api()), f"{HEAD}Content-Length: 1000000000000\r\n\r\nand so on")
-    assert said.split()[1] == "200"
+    assert await status(await serve(api()), f"{HEAD}Content-Length: 1000000000000\r\n\r\nand so on") == 200
 
 
 @pytest.mark.parametrize("beginning", ["", "GET /sites HT", HEAD, f"{HEAD}\r\n"])
@@ -108,7 +103,7 @@ async def test_a_client_that_says_no_whole_request_is_hung_up_on_even_if_it_drip
     dripping = asyncio.create_task(drip())
     try:
         # Whoever writes on to a closed connection may be told so by a reset.
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             with suppress(ConnectionResetError):
                 while await reader.read(65_536):
                     pass

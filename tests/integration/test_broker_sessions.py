@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from deploy.local.rabbitmq import RabbitNode
-from shared.broker import BrokerTransport
+from shared.broker import CLOSE_SECONDS, BrokerTransport
 from shared.topology import Topic
 from shared.transport import Offset, RefusedError, SessionLostError
 from tests.eventually import running, until
@@ -143,7 +143,7 @@ async def test_a_session_with_a_broker_that_hangs_is_closed_in_time(wire: TcpPro
     await asyncio.sleep(0.5)
     for task in tasks:
         task.cancel()
-    done, _ = await asyncio.wait(tasks, timeout=3)
+    done, _ = await asyncio.wait(tasks, timeout=CLOSE_SECONDS + 2)
     assert len(done) == 2
     await ended(tasks[0])
 
@@ -156,6 +156,6 @@ async def test_whoever_is_in_a_hurry_can_cancel_the_closing_too(wire: TcpProxy, 
     task.cancel()
     await asyncio.sleep(0.1)
     task.cancel()
-    done, _ = await asyncio.wait({task}, timeout=0.5)
+    done, _ = await asyncio.wait({task}, timeout=CLOSE_SECONDS - 0.8)
     assert done
     await nothing_left()
