@@ -99,13 +99,13 @@ def create_app(
     app = web.Application(middlewares=middlewares)
     app[keys.SETTINGS] = settings
     app[keys.CLOCK] = clock
-    app[keys.INVENTORY] = InventoryStore()
+    app[keys.INVENTORY] = InventoryStore(clock=clock)
     app[keys.AVAILABILITY] = AvailabilityMap()
     app[keys.SUPERVISORS] = {}
     app[COSTLY] = CostlyWork()
     # Turns of its own: an answer that is made already does not wait for those that are still to be made.
     app[FORMS] = Remembered(CostlyWork(), most_bytes=MAX_COMPRESSED_BYTES)
-    app[KEPT_ANSWERS] = KeptAnswers()
+    app[KEPT_ANSWERS] = KeptAnswers(app[keys.INVENTORY], app[keys.AVAILABILITY], clock)
     app[FEED] = AvailabilityFeed(
         transport
         or BrokerTransport(settings.broker.url, name="reference-api", job_queue_type=settings.broker.job_queue_type),

@@ -1,7 +1,7 @@
 """What caches ask of a good answer: a tag for each of its codings, its date, and how long it may be kept."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from email.utils import formatdate
 from enum import Enum, auto
@@ -14,7 +14,9 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from api_service import keys
+from api_service.domain.node_query import NEVER
 from api_service.http.encodings import COMPRESSED, IDENTITY, NONE_IS_LEFT, accepted, compressed
+from api_service.http.kept_answers import KEPT_ANSWERS, Basis, Kept, asked_by
 from api_service.http.problems import TooBusyError
 from api_service.http.remembered import Remembered
 
@@ -116,17 +118,26 @@ class Answer(web.Response):
         ready: Its body.
         keep: How long it may be kept.
         modified: When it last changed, aware; None if nobody knows better than `cacheable`.
+        good_until: Until when it tells the same of states while nothing becomes known; None if nobody knows.
     """
 
-    def __init__(self, ready: Ready, *, keep: Keep | None = None, modified: datetime | None = None) -> None:
+    def __init__(
+        self,
+        ready: Ready,
+        *,
+        keep: Keep | None = None,
+        modified: datetime | None = None,
+        good_until: datetime | None = None,
+    ) -> None:
         super().__init__(body=ready.body, headers={hdrs.CONTENT_TYPE: ready.content_type})
         self.ready = ready
         self.keep = keep or ready.keep
         self.modified = modified
+        self.good_until = good_until
 
 
 def cacheable(inventory_seconds: float) -> Middleware:
-    """Finishes every `Answer`: its headers, its coding, or 304 if the client has it.
+    """Finishes every `Answer`: its headers, its coding, or 304 if the client has it. The same one is finished once.
 
     Args:
         inventory_seconds: How long another commit may go unnoticed.
@@ -139,37 +150,77 @@ def cacheable(inventory_seconds: float) -> Middleware:
 
     @web.middleware
     async def finish(request: web.Request, handler: Handler) -> web.StreamResponse:
+        answers, asked = request.app[KEPT_ANSWERS], asked_by(request)
+        if asked and (kept := answers.get(asked)):
+            return _told_again(request, kept)
+        basis = answers.basis
         response = await handler(request)
         if isinstance(response, Answer):
             response.headers[hdrs.CACHE_CONTROL] = told[response.keep]
-            await _finish(request, response)
+            since = await _finish(request, response)
+            if asked and since and (kept := _kept(response, basis, since)):
+                answers.keep(asked, kept, basis)
         return response
 
     return finish
 
 
-async def _finish(request: web.Request, answer: Answer) -> None:
+def _told_again(request: web.Request, kept: Kept) -> web.Response:
+    if not _has_it(request, kept.tag, kept.unchanged_since):
+        return web.Response(body=kept.body, headers=kept.headers)
+    response = web.Response(status=HTTPStatus.NOT_MODIFIED, headers=kept.headers)
+    _leave_out_body(response.headers)
+    return response
+
+
+async def _finish(request: web.Request, answer: Answer) -> datetime | None:
+    """Says from when on the answer is as it is now; None if it should be made anew for whoever asks next."""
     ready, headers = answer.ready, answer.headers
     if ready.takes_long:
         await asyncio.to_thread(ready.tag, IDENTITY)
     codings = accepted(request.headers.getall(hdrs.ACCEPT_ENCODING, ()))
     coding = _chosen(codings, ready)
-    modified = min(answer.modified or _last_change(request.app), request.app[keys.CLOCK]())
-    told = ready.headers(coding)
-    if _has_it(request, told[hdrs.ETAG], modified if answer.keep is Keep.FOR_EVER else None):
+    now = request.app[keys.CLOCK]()
+    changed = answer.modified or _last_change(request.app)
+    modified = min(changed, now)
+    headers[hdrs.LAST_MODIFIED] = _http_date(int(modified.timestamp()))
+    if _has_it(request, ready.tag(coding), modified if answer.keep is Keep.FOR_EVER else None):
         answer.set_status(HTTPStatus.NOT_MODIFIED)
         answer.body = None
-        del headers[hdrs.CONTENT_TYPE]
-        told = {name: value for name, value in told.items() if name != hdrs.CONTENT_ENCODING}
-    elif coding != IDENTITY:
-        try:
-            answer.body = await _encoded(request.app, ready, coding)
-        except TooBusyError:
-            if IDENTITY not in codings:
-                raise
-            told = ready.headers(IDENTITY)
-    headers.update(told)
-    headers[hdrs.LAST_MODIFIED] = _http_date(int(modified.timestamp()))
+        headers.update(ready.headers(coding))
+        _leave_out_body(headers)
+        return None
+    try:
+        answer.body = await _encoded(request.app, ready, coding)
+    except TooBusyError:
+        if IDENTITY not in codings:
+            raise
+        headers.update(ready.headers(IDENTITY))
+        return None
+    headers.update(ready.headers(coding))
+    return now if changed <= now else None
+
+
+def _kept(answer: Answer, basis: Basis, since: datetime) -> Kept | None:
+    """What others are told, if it is known for how long."""
+    of_states = answer.keep is Keep.ASK
+    good_until = answer.good_until if of_states else NEVER
+    if good_until is None or not isinstance(answer.body, bytes):
+        return None
+    return Kept(
+        answer.headers.copy(),
+        answer.body,
+        shared=answer.ready.forms is not None and not of_states,
+        unchanged_since=answer.modified if answer.keep is Keep.FOR_EVER else None,
+        revision=basis.revision if of_states else None,
+        made_at=since,
+        good_until=good_until,
+    )
+
+
+def _leave_out_body(headers: MutableMapping[str, str]) -> None:
+    for name in (hdrs.CONTENT_TYPE, hdrs.CONTENT_ENCODING):
+        headers.pop(name, None)
 
 
 def _chosen(codings: Sequence[str], ready: Ready) -> str:
@@ -189,6 +240,8 @@ def _has_it(request: web.Request, tag: str, unchanged_since: datetime | None) ->
 
 
 async def _encoded(app: web.Application, ready: Ready, coding: str) -> bytes:
+    if coding == IDENTITY:
+        return ready.body
     if ready.forms is not None and coding in ready.forms:
         return ready.forms[coding]
     make = partial(compressed, coding, ready.body)

@@ -11,14 +11,15 @@ from api_service.http.caching import Answer, Ready
 from api_service.http.links import Links
 
 
-def json_response(body: bytes, *, modified: datetime | None = None) -> web.Response:
+def json_response(body: bytes, *, modified: datetime | None = None, good_until: datetime | None = None) -> web.Response:
     """A good answer that may be another at the next moment.
 
     Args:
         body: JSON.
         modified: When what is known last changed; None for the newest of all that is known.
+        good_until: As for `Answer`.
     """
-    return Answer(Ready(body), modified=modified)
+    return Answer(Ready(body), modified=modified, good_until=good_until)
 
 
 class Representations:

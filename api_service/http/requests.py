@@ -96,17 +96,26 @@ async def bodies_at(request: web.Request, query: TravelQuery) -> Bodies:
     return present if version is None else await request.app[PAST].at(version, present.inventory)
 
 
-def answer(query: TravelQuery, bodies: Bodies, ready: Ready) -> web.Response:
-    """A good answer to `query`."""
-    return answer_at(bodies, ready) if query.version is None else answer_at(bodies, ready, query.version)
+def answer(query: TravelQuery, bodies: Bodies, ready: Ready, *, good_until: datetime | None = None) -> web.Response:
+    """A good answer to `query`; for the rest as `answer_at`."""
+    versions = () if query.version is None else (query.version,)
+    return answer_at(bodies, ready, *versions, good_until=good_until)
 
 
-def answer_at(bodies: Bodies, ready: Ready, *versions: str) -> web.Response:
-    """A good answer; that to whole shas is good for ever, unless the clone may yet learn of older versions."""
+def answer_at(bodies: Bodies, ready: Ready, *versions: str, good_until: datetime | None = None) -> web.Response:
+    """A good answer; that to whole shas is good for ever, unless the clone may yet learn of older versions.
+
+    Args:
+        bodies: Of the commit that it tells of.
+        ready: Its body.
+        versions: The commits that were asked for, as they were named.
+        good_until: As for `Answer`.
+    """
     keep = ready.keep
     if versions and not bodies.inventory.shallow and all(len(each) == _WHOLE_SHA_LENGTH for each in versions):
         keep = Keep.FOR_EVER
-    return Answer(ready, keep=keep, modified=None if keep is Keep.ASK else bodies.modified)
+    modified = None if keep is Keep.ASK else bodies.modified
+    return Answer(ready, keep=keep, modified=modified, good_until=good_until)
 
 
 def refuse_travel(request: web.Request) -> None:

@@ -1,16 +1,51 @@
-"""A search that was answered already is answered from memory, and never tells what is not so any more."""
+"""What was answered already is answered from memory, and never tells what is not so any more."""
 
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import pytest
 
 from api_service import keys
+from api_service.domain.inventory import Inventory
 from api_service.domain.node_query import Match
 from api_service.http.handlers import search
+from api_service.http.kept_answers import KEPT_ANSWERS, Asked, Kept
 from tests.component.serving import AiohttpClient, Service, serving
-from tests.inventories import HOUR, NOW, booked, cluster, inventory, node_document, polled, sha, site
+from tests.inventories import HOUR, NOW, booked, cluster, inventory, linear_history, node_document, polled, sha, site
 
 MOMENT = timedelta(microseconds=1)
+NODE = "/sites/a/clusters/main/nodes/n"
+ASKED = (
+    "/",
+    "/sites",
+    "/sites/a",
+    "/sites/a/availability",
+    "/sites/a/clusters/main/nodes",
+    NODE,
+    f"{NODE}?version={sha('1')}",
+    f"{NODE}?version={sha('1')[:8]}",
+    f"{NODE}/versions",
+    f"{NODE}/availability",
+    f"{NODE}/availability.json",
+    "/sites/a/clusters/main/nodes/m/availability",
+    "/nodes/search",
+    "/nodes/search?limit=1&facets=gpu.gpu",
+    "/nodes/search?availability=available",
+    "/nodes/search.json?uid=n",
+)
+CODINGS = ("", "gzip", "zstd;q=0.5, identity", "identity;q=0, gzip")
+TELLING = (
+    "Content-Type",
+    "Content-Encoding",
+    "Cache-Control",
+    "ETag",
+    "Last-Modified",
+    "Vary",
+    "Link",
+    "Accept-Ranges",
+)
 
 
 @pytest.fixture
@@ -106,3 +141,75 @@ async def test_a_search_of_the_past_is_none_of_the_present(service: Service) -> 
     assert await states(service, "?offset=1") == {"n": ("available", False)}
     assert (await service.get(f"/nodes/search?version={sha('none')}")).status == 404
     assert (await service.get(f"/nodes/search?version={sha('none')}")).status == 404
+
+
+async def told(service: Service, path: str, **headers: str) -> tuple[int, dict[str, list[str]], bytes]:
+    """All of an answer but its id and its date."""
+    response = await service.client.get(path, headers=headers, auto_decompress=False)
+    about = {name: response.headers.getall(name, []) for name in TELLING}
+    assert response.headers["X-Request-ID"]
+    return response.status, about, await response.read()
+
+
+def changes(seed: int) -> Iterator[tuple[str, int]]:
+    """A hundred of them, and how much; between any two a few questions are asked."""
+    dice, kinds = random.Random(seed), ("time passes", "a moment", "a poll", "the clock goes back", "a commit", "none")
+    for _ in range(100):
+        (kind,) = dice.choices(kinds, (6, 4, 4, 1, 1, 4))
+        yield kind, dice.randrange(1, 40)
+
+
+def change(services: Iterable[Service], kind: str, much: int, generation: int) -> None:
+    for service in services:
+        now = service.clock.now
+        match kind:
+            case "time passes":
+                service.clock.now += much * HOUR / 4
+            case "a moment":
+                service.clock.now += MOMENT
+            case "the clock goes back":
+                service.clock.now -= HOUR / 2
+            case "a poll":
+                node = booked((0, much / 8), (much / 4, much), node_id="n", now=now, maintenance=much % 3 == 0)
+                service.learn(polled("a", node, generation=generation, at=now, poll_interval=much * HOUR / 8))
+            case "a commit":
+                service.serve(hardware(generation))
+            case _:
+                pass
+
+
+def hardware(number: int) -> Inventory:
+    nodes = [node_document(uid, serial=number) for uid in ("n", "m")]
+    return inventory(
+        site("a", cluster("a", "main", nodes)), version=sha("2"), history=linear_history({"a"}, {"b"}, {"c"})
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_what_is_kept_is_what_would_be_made_again(aiohttp_client: AiohttpClient, seed: int) -> None:
+    keeping, forgetful = [await serving(aiohttp_client) for _ in range(2)]
+    forgetful.app[KEPT_ANSWERS]._most_bytes = 0
+    found: Counter[bool] = Counter()
+    get = keeping.app[KEPT_ANSWERS].get
+
+    def counted(asked: Asked) -> Kept | None:
+        kept: Kept | None = get(asked)
+        found[kept is not None] += 1
+        return kept
+
+    keeping.app[KEPT_ANSWERS].get = counted
+    change([keeping, forgetful], "a commit", 0, 0)
+    dice = random.Random(seed)
+    known = ["", "*", '"none"']
+    for generation, (kind, much) in enumerate(changes(seed), 1):
+        change([keeping, forgetful], kind, much, generation)
+        for _ in range(8):
+            path, headers = dice.choice(ASKED), {"Accept-Encoding": dice.choice(CODINGS)}
+            if dice.random() < 0.3:
+                headers["If-None-Match"] = dice.choice(known)
+            if dice.random() < 0.1:
+                headers["If-Modified-Since"] = "Sun, 22 Nov 2026 07:00:00 GMT"
+            expected = await told(forgetful, path, **headers)
+            assert await told(keeping, path, **headers) == expected, (generation, path, headers)
+            known += expected[1]["ETag"]
+    assert found[True] > 50, found

@@ -5,16 +5,41 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api_service.domain.availability_map import Observed
+from api_service.domain.availability_map import AvailabilityMap, Observed
+from api_service.domain.inventory import InventoryStore
 from api_service.domain.node_query import NEVER, Match
-from api_service.http.caching import Ready
-from api_service.http.kept_answers import Kept, KeptAnswers
-from tests.inventories import HOUR, NOW, polled
+from api_service.http.kept_answers import BYTES_BESIDE_A_BODY, MOST_BYTES, Kept, KeptAnswers
+from tests.inventories import HOUR, NOW, inventory, polled, site
 from tests.planned import CASES, MINUTE, SAMPLES, Sample
 
+INSTANT = timedelta(microseconds=1)
 
-def kept(size: int = 1, basis: tuple[object, ...] = ()) -> Kept:
-    return Kept(Ready(bytes(size)), basis, NOW, NOW + HOUR)
+
+class World:
+    """What answers are made of, and those that are kept."""
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self.now = NOW
+        self.inventory, self.known = InventoryStore(), AvailabilityMap()
+        self.answers = KeptAnswers(self.inventory, self.known, lambda: self.now, most_bytes)
+
+    def keep(self, asked: str, kept: Kept) -> None:
+        self.answers.keep((asked,), kept, self.answers.basis)
+
+    def held(self) -> list[str]:
+        return [asked for asked in "abcd" if self.answers.get((asked,))]
+
+
+def kept(size: int = 1, *, shared: bool = False, revision: int | None = None) -> Kept:
+    return Kept(
+        {"ETag": '"1"'},
+        bytes(size),
+        shared=shared,
+        unchanged_since=None,
+        revision=revision,
+        made_at=NOW,
+        good_until=NOW + HOUR,
+    )
 
 
 def told(match: Match, moment: object) -> tuple[object, ...]:
@@ -37,28 +62,46 @@ def test_until_then_a_node_is_told_alike(samples: list[Sample], interval: int, b
 
 
 def test_an_answer_holds_from_its_making_until_something_changes() -> None:
-    answers = KeptAnswers()
-    answers.keep("q", kept(basis=(1,)))
-    assert answers.get("q", (1,), NOW)
-    assert answers.get("q", (1,), NOW + HOUR - timedelta(microseconds=1))
-    assert not answers.get("q", (1,), NOW + HOUR)
-    assert not answers.get("q", (1,), NOW - timedelta(microseconds=1))
-    assert not answers.get("q", (2,), NOW)
-    assert not answers.get("r", (1,), NOW)
+    world = World()
+    world.keep("q", kept(revision=0))
+    for moment, held in ((NOW, True), (NOW + HOUR - INSTANT, True), (NOW + HOUR, False), (NOW - INSTANT, False)):
+        world.now = moment
+        assert bool(world.answers.get(("q",))) is held
+    world.now = NOW
+    assert not world.answers.get(("r",))
+    world.known.replace(polled("uc"), received_at=NOW)
+    assert not world.answers.get(("q",))
+
+
+def test_an_answer_that_tells_no_states_outlives_the_polls() -> None:
+    world = World()
+    world.keep("q", kept(revision=None))
+    world.known.replace(polled("uc"), received_at=NOW)
+    assert world.answers.get(("q",))
 
 
 def test_no_more_is_kept_than_may_be_and_the_oldest_goes_first() -> None:
-    answers = KeptAnswers(most_bytes=10)
+    world = World(most_bytes=3 * BYTES_BESIDE_A_BODY + 13)
     for asked, size in (("a", 3), ("b", 3), ("a", 4), ("c", 3)):
-        answers.keep(asked, kept(size))
-    assert [asked for asked in "abc" if answers.get(asked, (), NOW)] == ["a", "c"]
-    answers.keep("d", kept(11))
-    assert not any(answers.get(asked, (), NOW) for asked in "abcd")
+        world.keep(asked, kept(size))
+    assert world.held() == ["a", "b", "c"]
+    world.keep("c", kept(4))
+    assert world.held() == ["a", "c"]
+    world.keep("d", kept(4 * BYTES_BESIDE_A_BODY))
+    assert world.held() == []
 
 
-def test_answers_of_another_basis_are_forgotten_when_one_is_kept() -> None:
-    answers = KeptAnswers()
-    answers.keep("a", kept(basis=(1,)))
-    answers.keep("b", kept(basis=(2,)))
-    assert not answers.get("a", (1,), NOW)
-    assert answers.get("b", (2,), NOW)
+def test_a_body_that_is_in_memory_anyhow_takes_no_more_of_it() -> None:
+    world = World(most_bytes=BYTES_BESIDE_A_BODY + 1)
+    world.keep("a", kept(10_000, shared=True))
+    assert world.held() == ["a"]
+
+
+def test_nothing_of_an_inventory_outlives_it() -> None:
+    world = World()
+    before = world.answers.basis
+    world.keep("a", kept())
+    assert world.inventory.replace(inventory(site("uc")))
+    assert world.held() == []
+    world.answers.keep(("a",), kept(), before)
+    assert world.held() == []

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from api_service import keys
 from api_service.domain.availability_map import ObservedFlavors, ObservedSite, clipped_segments
-from api_service.domain.node_query import match_of
+from api_service.domain.node_query import NEVER, match_of, matches_of
 from api_service.http.bodies import dumps
 from api_service.http.openapi import documented
 from api_service.http.problems import NotListedError, NotSyncedError, NotSyncedYetError
@@ -33,8 +33,8 @@ async def get_node_availability(request: web.Request) -> web.Response:
     bodies, now = bodies_of(request), request.app[keys.CLOCK]()
     node = bodies.inventory.node(**ids_of(request))
     site = _synced(request, node.site_id)
-    known = request.app[keys.AVAILABILITY].node(node.site_id, node.uid)
-    if known is None:
+    match = match_of(node, request.app[keys.AVAILABILITY])
+    if (known := match.known) is None:
         raise NotListedError(f"the Blazar of site {node.site_id} does not list node {node.uid}: it is unknown")
     return json_response(
         dumps(
@@ -54,6 +54,8 @@ async def get_node_availability(request: web.Request) -> web.Response:
             }
         ),
         modified=site.last_updated,
+        # A booking may end of a node that is in maintenance all along.
+        good_until=min(match.good_until(now), known.next_bound(now) or NEVER),
     )
 
 
@@ -68,7 +70,8 @@ async def get_site_availability(request: web.Request) -> web.Response:
     bodies, now = bodies_of(request), request.app[keys.CLOCK]()
     site = bodies.inventory.site(**ids_of(request))
     synced = _synced(request, site.uid)
-    counts = Counter(match_of(node, request.app[keys.AVAILABILITY]).state_at(now) for node in site.nodes())
+    matches = list(matches_of(site.nodes(), request.app[keys.AVAILABILITY]))
+    counts = Counter(match.state_at(now) for match in matches)
     return json_response(
         dumps(
             {
@@ -81,6 +84,7 @@ async def get_site_availability(request: web.Request) -> web.Response:
             }
         ),
         modified=synced.last_updated,
+        good_until=min((match.good_until(now) for match in matches), default=None),
     )
 
 

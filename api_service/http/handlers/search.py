@@ -22,14 +22,11 @@ from api_service.http.bodies import Bodies, dumps
 from api_service.http.caching import Ready
 from api_service.http.costly import COSTLY
 from api_service.http.filters import explained, node_query
-from api_service.http.kept_answers import KEPT_ANSWERS, Kept
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
 from api_service.http.queries import NO_FILTERS, SearchQuery
-from api_service.http.representation import bodies_of
 from api_service.http.requests import (
     answer,
-    answer_at,
     asked_of,
     bodies_at,
     future_window,
@@ -54,17 +51,11 @@ async def search_nodes(request: web.Request) -> web.Response:
     of a field that no node has is refused, so that a misspelt filter never answers everything. Where a commit is asked
     for, every node is `unknown`, and may be searched by its hardware only.
     """
-    now, bodies = request.app[keys.CLOCK](), bodies_of(request)
-    basis = (bodies, request.app[keys.AVAILABILITY].revision)
-    if (kept := request.app[KEPT_ANSWERS].get(request.rel_url.raw_query_string, basis, now)) is not None:
-        return answer_at(bodies, kept)
-    query = query_as(SearchQuery, request)
+    query, now = query_as(SearchQuery, request), request.app[keys.CLOCK]()
     refuse_with_travel(query, "availability", "start", "end")
     bodies = await bodies_at(request, query)
     ready, good_until = await _searched(request, query, bodies, now)
-    if not query.given() and good_until > now:
-        request.app[KEPT_ANSWERS].keep(request.rel_url.raw_query_string, Kept(ready, basis, now, good_until))
-    return answer(query, bodies, ready)
+    return answer(query, bodies, ready, good_until=good_until)
 
 
 async def _searched(request: web.Request, query: SearchQuery, bodies: Bodies, now: datetime) -> tuple[Ready, datetime]:
