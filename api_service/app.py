@@ -18,9 +18,10 @@ from api_service.http.caching import FORMS, MAX_COMPRESSED_BYTES, cacheable
 from api_service.http.costly import COSTLY, CostlyWork
 from api_service.http.event_stream import READERS, Readers
 from api_service.http.kept_answers import KEPT_ANSWERS, KeptAnswers
+from api_service.http.known_answers import KnownAnswers
 from api_service.http.known_paths import KnownPaths
 from api_service.http.links import Links
-from api_service.http.middlewares import cross_origin, observed
+from api_service.http.middlewares import Reception, options
 from api_service.http.openapi import OPENAPI, Contract
 from api_service.http.past import PAST, Past
 from api_service.http.problems import problem_details
@@ -90,9 +91,10 @@ def create_app(
         clock: Tells the time, aware UTC.
     """
     registry = CollectorRegistry()
+    reception = Reception(registry, settings.server.cors_origins)
     middlewares = (
-        observed(registry),
-        cross_origin(settings.server.cors_origins),
+        reception.receive,
+        options,
         problem_details,
         cacheable(settings.reference.reload_interval_seconds),
     )
@@ -119,8 +121,7 @@ def create_app(
     app[keys.INVENTORY].listeners.append(app[FEED].refresh)
     app[READERS] = _readers(app)
     app[PROBED] = ApiProbed(app, registry)
-    app.add_routes(routes())
-    app.router.register_resource(KnownPaths(plain(app.router)))
+    _add_resources(app, reception)
     root_path = settings.server.root_path
     app[OPENAPI] = Contract(partial(contract, root_path))
     links = Links(app.router, root_path)
@@ -128,6 +129,13 @@ def create_app(
     app[PAST] = Past(partial(git_repository.load_at, settings.reference.ref_dir), links, Remembered(app[COSTLY]))
     app.cleanup_ctx.extend(contexts)
     return app
+
+
+def _add_resources(app: web.Application, reception: Reception) -> None:
+    """Two are asked before all others, in this order: they know what is asked for most."""
+    app.add_routes(routes())
+    app.router.register_resource(KnownAnswers(app[KEPT_ANSWERS], reception))
+    app.router.register_resource(KnownPaths(plain(app.router)))
 
 
 def _readers(app: web.Application) -> Readers:

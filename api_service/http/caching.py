@@ -137,7 +137,7 @@ class Answer(web.Response):
 
 
 def cacheable(inventory_seconds: float) -> Middleware:
-    """Finishes every `Answer`: its headers, its coding, or 304 if the client has it. The same one is finished once.
+    """Finishes every `Answer`: its headers, its coding, or 304 if the client has it. Keeps what may be told again.
 
     Args:
         inventory_seconds: How long another commit may go unnoticed.
@@ -150,27 +150,24 @@ def cacheable(inventory_seconds: float) -> Middleware:
 
     @web.middleware
     async def finish(request: web.Request, handler: Handler) -> web.StreamResponse:
-        answers, asked = request.app[KEPT_ANSWERS], asked_by(request)
-        if asked and (kept := answers.get(asked)):
-            return _told_again(request, kept)
+        answers = request.app[KEPT_ANSWERS]
         basis = answers.basis
         response = await handler(request)
         if isinstance(response, Answer):
             response.headers[hdrs.CACHE_CONTROL] = told[response.keep]
             since = await _finish(request, response)
-            if asked and since and (kept := _kept(response, basis, since)):
+            if since and (asked := asked_by(request)) and (kept := _kept(request, response, basis, since)):
                 answers.keep(asked, kept, basis)
         return response
 
     return finish
 
 
-def _told_again(request: web.Request, kept: Kept) -> web.Response:
-    if not _has_it(request, kept.tag, kept.unchanged_since):
-        return web.Response(body=kept.body, headers=kept.headers)
-    response = web.Response(status=HTTPStatus.NOT_MODIFIED, headers=kept.headers)
-    _leave_out_body(response.headers)
-    return response
+def told_again(request: web.Request, kept: Kept) -> web.Response:
+    """What `cacheable` would give, as a new response; 304 if the client has it."""
+    if _has_it(request, kept.tag, kept.unchanged_since):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=kept.headers_alone)
+    return web.Response(body=kept.body, headers=kept.headers)
 
 
 async def _finish(request: web.Request, answer: Answer) -> datetime | None:
@@ -201,14 +198,18 @@ async def _finish(request: web.Request, answer: Answer) -> datetime | None:
     return now if changed <= now else None
 
 
-def _kept(answer: Answer, basis: Basis, since: datetime) -> Kept | None:
+def _kept(request: web.Request, answer: Answer, basis: Basis, since: datetime) -> Kept | None:
     """What others are told, if it is known for how long."""
     of_states = answer.keep is Keep.ASK
     good_until = answer.good_until if of_states else NEVER
     if good_until is None or not isinstance(answer.body, bytes):
         return None
+    alone = answer.headers.copy()
+    _leave_out_body(alone)
     return Kept(
+        request.match_info.route,
         answer.headers.copy(),
+        alone,
         answer.body,
         shared=answer.ready.forms is not None and not of_states,
         unchanged_since=answer.modified if answer.keep is Keep.FOR_EVER else None,

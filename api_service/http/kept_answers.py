@@ -39,7 +39,9 @@ class Kept:
     """An answer as it is told to whoever asks the same.
 
     Attributes:
+        route: What was asked for.
         headers: All but those that every answer has.
+        headers_alone: Those of it that tell nothing of a body that is not sent.
         body: In the coding that they tell of.
         shared: Whether the body is in memory anyhow, for as long as its inventory is served.
         unchanged_since: As for `finished`.
@@ -48,7 +50,9 @@ class Kept:
         good_until: From when on time alone may make it another.
     """
 
+    route: web.AbstractRoute
     headers: Mapping[str, str]
+    headers_alone: Mapping[str, str]
     body: bytes
     shared: bool
     unchanged_since: datetime | None

@@ -154,15 +154,18 @@ def problem(
     return web.Response(body=orjson.dumps(body.to_json()), status=status, content_type=CONTENT_TYPE, headers=told)
 
 
-class OverlongTargets(MatchedSubAppResource):
-    """Refuses a target that is too long before the router goes through it.
-
-    That it does slash by slash, each time through all of the rest: 10 s for 250 kB of slashes. Resources of this kind,
-    which are meant for the names of hosts, are the only ones that it asks before.
-    """
+class UnusualResource(MatchedSubAppResource):
+    """A resource that the router asks before it goes through a path; others of this kind are for the names of hosts."""
 
     def __init__(self) -> None:
         super().__init__(Domain("unused.invalid"), web.Application())
+
+
+class OverlongTargets(UnusualResource):
+    """Refuses a target that is too long before the router goes through it.
+
+    That it does slash by slash, each time through all of the rest: 10 s for 250 kB of slashes.
+    """
 
     async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
         """Nothing for any other target."""

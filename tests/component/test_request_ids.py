@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from api_service.http.middlewares import mark, observed
+from api_service.http.middlewares import Reception, mark
 from api_service.http.problems import problem_details
 from tests.component.serving import AiohttpClient, Service, serving
 
@@ -74,7 +74,7 @@ async def test_the_traceback_of_a_surprise_is_logged_with_the_id_that_its_client
     async def surprise(_request: web.Request) -> web.Response:
         raise RuntimeError
 
-    app = web.Application(middlewares=[observed(CollectorRegistry()), problem_details])
+    app = web.Application(middlewares=[Reception(CollectorRegistry(), ()).receive, problem_details])
     app.on_response_prepare.append(mark)
     app.router.add_get("/", surprise)
     response = await (await aiohttp_client(app)).get("/")

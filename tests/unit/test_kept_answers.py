@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from aiohttp import web
+from aiohttp.web_urldispatcher import SystemRoute
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +34,8 @@ class World:
 
 def kept(size: int = 1, *, shared: bool = False, revision: int | None = None) -> Kept:
     return Kept(
+        SystemRoute(web.HTTPNotFound()),
+        {"ETag": '"1"'},
         {"ETag": '"1"'},
         bytes(size),
         shared=shared,
