@@ -1,18 +1,21 @@
 """What every request passes: an id and numbers, and the rules of cross-origin reading."""
 
 import logging
+import random
 import re
-import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Final
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from multidict import istr
+from prometheus_client import CollectorRegistry
+
+from api_service.http.request_metrics import RequestMetrics
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 """What a proxy may send in `X-Request-ID`; anything else is replaced."""
@@ -20,10 +23,11 @@ REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 KNOWN_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 PREFLIGHT_SECONDS: Final = 86_400
 
-type Marks = dict[str, str]
+# Names that aiohttp's headers need not fold again and again.
+X_REQUEST_ID: Final = istr("X-Request-ID")
+X_CONTENT_TYPE_OPTIONS: Final = istr("X-Content-Type-Options")
 
-type Meters = tuple[Callable[[], None], Callable[[float], None]]
-"""What counts an answer, and what takes the seconds that it took."""
+type Marks = dict[str, str]
 
 MARKS: Final[web.RequestKey[Marks]] = web.RequestKey("marks")
 """Headers of the answer to a request, whatever it will be."""
@@ -38,8 +42,8 @@ async def mark(request: web.Request, response: web.StreamResponse) -> None:
 
 def put(marks: Marks, response: web.StreamResponse) -> None:
     """The same of marks that are given."""
-    if "Vary" in marks and (others := response.headers.get("Vary")):
-        marks = {**marks, "Vary": f"{others}, {marks['Vary']}"}
+    if hdrs.VARY in marks and (others := response.headers.get(hdrs.VARY)):
+        marks = {**marks, hdrs.VARY: f"{others}, {marks[hdrs.VARY]}"}
     response.headers.update(marks)
 
 
@@ -56,11 +60,9 @@ class Reception:
             registry: Where.
             origins: Of pages that may read, or `*`.
         """
-        labels = ["route", "method", "status"]
-        self._requests = Counter("reference_api_requests", "Requests answered.", labels, registry=registry)
-        self._seconds = Histogram("reference_api_request_seconds", "Time to answer.", ["route"], registry=registry)
+        self._metrics = RequestMetrics(registry)
         # Neither is to be looked up for each request.
-        self._meters_of = cache(self._meters)
+        self._route_of = cache(_route)
         self._log = structlog.get_logger().bind()
         self._origins = frozenset(origins)
         # Whatever the origin, so that a cache need not keep an answer for each.
@@ -68,13 +70,13 @@ class Reception:
 
     def marks(self, request: web.Request) -> Marks:
         """Headers of its answer, whatever it will be."""
-        sent = request.headers.get("X-Request-ID")
-        request_id = sent if sent and REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
-        told = self._everybody or self._told(request.headers.get("Origin"))
-        return {"X-Request-ID": request_id, "X-Content-Type-Options": "nosniff", **told}
+        sent = request.headers.get(X_REQUEST_ID)
+        request_id = sent if sent and REQUEST_ID.fullmatch(sent) else _new_id()
+        told = self._everybody or self._told(request.headers.get(hdrs.ORIGIN))
+        return {X_REQUEST_ID: request_id, X_CONTENT_TYPE_OPTIONS: "nosniff", **told}
 
     def _told(self, origin: str | None) -> Mapping[str, str]:
-        return {"Vary": "Origin"} | (_allowed(origin) if origin is not None and origin in self._origins else {})
+        return {hdrs.VARY: hdrs.ORIGIN} | (_allowed(origin) if origin is not None and origin in self._origins else {})
 
     @web.middleware
     async def receive(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -82,7 +84,7 @@ class Reception:
         began = time.perf_counter()
         marks = request[MARKS] = self.marks(request)
         # Each request is a task of its own, so nobody else sees it, and it ends with the request.
-        structlog.contextvars.bind_contextvars(request_id=marks["X-Request-ID"])
+        structlog.contextvars.bind_contextvars(request_id=marks[X_REQUEST_ID])
         response = await handler(request)
         if not response.prepared:
             put(marks, response)
@@ -93,22 +95,27 @@ class Reception:
         """Counts an answer that took so many seconds."""
         # A client may invent methods without end.
         method = request.method if request.method in KNOWN_METHODS else "other"
-        count, observe = self._meters_of(request.match_info.route.resource, method, response.status)
-        count()
+        route = self._route_of(request.match_info.route.resource)
+        self._metrics.count(route, method, response.status)
         if not response.prepared:  # a stream takes as long as somebody reads it
-            observe(took)
+            self._metrics.time(route, took)
         if self._log.is_enabled_for(logging.DEBUG):
             status, seconds = response.status, round(took, 6)
             self._log.debug("request", method=method, path=request.path, status=status, seconds=seconds)
 
-    def _meters(self, resource: web.AbstractResource | None, method: str, status: int) -> Meters:
-        # A client that appends `.json` asks for the same.
-        route = (resource.canonical.removesuffix("{form}") or "/") if resource else "none"
-        return self._requests.labels(route, method, status).inc, self._seconds.labels(route).observe
+
+def _route(resource: web.AbstractResource | None) -> str:
+    # A client that appends `.json` asks for the same.
+    return (resource.canonical.removesuffix("{form}") or "/") if resource else "none"
+
+
+def _new_id() -> str:
+    # Nobody gains by guessing one, and the kernel's random numbers cost a tenth of a small answer.
+    return f"{random.getrandbits(128):032x}"
 
 
 def _allowed(origin: str) -> Marks:
-    return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": READABLE_HEADERS}
+    return {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: origin, hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: READABLE_HEADERS}
 
 
 @web.middleware
@@ -118,9 +125,9 @@ async def options(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.method != "OPTIONS" or not isinstance(refused, web.HTTPMethodNotAllowed):
         return await handler(request)
     methods = ", ".join(sorted({*refused.allowed_methods, "OPTIONS"}))
-    response = web.Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": methods})
-    if "Access-Control-Request-Method" in request.headers:
-        response.headers["Access-Control-Allow-Methods"] = methods
-        response.headers["Access-Control-Allow-Headers"] = "*"
-        response.headers["Access-Control-Max-Age"] = str(PREFLIGHT_SECONDS)
+    response = web.Response(status=HTTPStatus.NO_CONTENT, headers={hdrs.ALLOW: methods})
+    if hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers:
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_METHODS] = methods
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = "*"
+        response.headers[hdrs.ACCESS_CONTROL_MAX_AGE] = str(PREFLIGHT_SECONDS)
     return response
