@@ -34,6 +34,8 @@ ASKED = (
     "/nodes/search?limit=1&facets=gpu.gpu",
     "/nodes/search?availability=available",
     "/nodes/search.json?uid=n",
+    "/nodes/search?start=2026-11-22T20:00:00Z&end=2026-11-25T20:00:00Z",
+    "/nodes/search?start=2026-11-24T20:00:00Z&end=2026-11-30T20:00:00Z",
 )
 CODINGS = ("", "gzip", "zstd;q=0.5, identity", "identity;q=0, gzip")
 TELLING = (
@@ -131,10 +133,25 @@ async def test_what_states_choose_or_order_is_made_anew(service: Service, made: 
     assert len(made) == 2 * before
 
 
-async def test_what_is_free_in_a_window_is_made_anew(service: Service, made: list[str]) -> None:
-    window = "?start=2026-11-22T11:00:00Z&end=2026-11-22T12:00:00Z"
-    assert [*await states(service, window), *await states(service, window)] == ["n", "n"]
-    assert made == ["n", "n"]
+async def test_what_is_free_in_a_window_is_made_anew_once_it_has_begun(service: Service, made: list[str]) -> None:
+    service.learn(polled("a", booked((1, 2), node_id="n"), generation=2, poll_interval=10 * HOUR))
+    window = "?start=2026-11-22T09:30:00Z&end=2026-11-22T12:00:00Z"
+    for moment, nodes, anew in (
+        (NOW, [], 0),
+        (NOW + 1.5 * HOUR - MOMENT, [], 0),
+        (NOW + 2 * HOUR - MOMENT, [], 0),
+        (NOW + 2 * HOUR, ["n"], 1),
+        (NOW + 2 * HOUR, ["n"], 1),
+    ):
+        made.clear()
+        service.clock.now = moment
+        assert [*await states(service, window)] == nodes
+        assert len(made) == anew
+    later = "?start=2026-11-22T11:00:00Z&end=2026-11-22T12:00:00Z"
+    for anew in (1, 0):
+        made.clear()
+        assert [*await states(service, later)] == ["n"]
+        assert len(made) == anew
 
 
 async def test_a_search_of_the_past_is_none_of_the_present(service: Service) -> None:

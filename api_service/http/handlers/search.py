@@ -138,11 +138,16 @@ class Search:
         return found
 
     def good_until(self, told: Iterable[Match]) -> datetime:
-        """From when on time alone may make another answer of it, which tells these; now, if states choose or order."""
+        """From when on time alone may make another answer of it, which tells these.
+
+        At once if states choose or order. A window that has begun is another at each moment, since what is over of it
+        does not count.
+        """
         asked = {name.removeprefix("-") for name in (*(self.query.sort or ()), *(self.query.facets or ()))}
-        if self.wanted.states is not None or self.wanted.window is not None or asked & STATE_FIELDS:
+        if self.wanted.states is not None or asked & STATE_FIELDS:
             return self.now
-        return min((match.good_until(self.now) for match in told), default=NEVER)
+        window_begins = self.wanted.window.start if self.wanted.window else NEVER
+        return min([window_begins, *(match.good_until(self.now) for match in told)])
 
     @property
     def _sort_paths(self) -> dict[str, Path]:
