@@ -19,7 +19,7 @@ from shared.probes import PROBED
 
 log = structlog.get_logger()
 
-END_SECONDS: Final = 9.5
+END_SECONDS: Final = 8.5
 """Who has not ended by then is killed, so that all is over within 10 s; a worker by itself takes 7 at most."""
 
 FIRST_PAUSE_SECONDS: Final = 1.0

@@ -23,7 +23,7 @@ DIGEST_BYTES: Final = 16
 
 
 def site_body(site: SiteAvailability) -> bytes:
-    """The JSON of `site`; costs about 5 ms for 500 nodes with ten bookings each, 70 ms for 7 000.
+    """The JSON of `site`; costs about 5 ms for 500 nodes with ten bookings each, 75 ms for 7 000.
 
     Raises:
         ValueError: readers would refuse it.
@@ -32,8 +32,13 @@ def site_body(site: SiteAvailability) -> bytes:
     if len(ids) != len(site.nodes) or not all(0 < len(node_id) <= MAX_NODE_ID for node_id in ids):
         raise ValueError("node ids are not each another, or not of a length that readers take")
     head = SiteAvailabilityMessage.from_domain(replace(site, nodes={})).model_dump()
-    nodes = [_fields(node) for node in site.nodes.values()]
-    return orjson.dumps({**head, "node_count": len(nodes), "nodes": nodes}, option=orjson.OPT_UTC_Z)
+    empty = _dumps({**head, "node_count": len(site.nodes)})
+    # One by one: the garbage collector would go through the objects of all of them, which takes longer than this.
+    return empty.removesuffix(END) + b",".join(_dumps(_fields(node)) for node in site.nodes.values()) + END
+
+
+def _dumps(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
 
 
 def _fields(node: NodeAvailability) -> dict[str, object]:
