@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from heapq import heapify, heappop, heappush, merge, nsmallest
-from itertools import chain
+from heapq import heapify, heappop, heappush, merge
+from itertools import chain, groupby
 from typing import Final
 
 from api_service.domain.availability_map import AvailabilityMap
@@ -113,7 +113,7 @@ def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, afte
     won = [window for window in windows if window[0] == first]
     opening = [window for window in windows if window[0] != first]
     heapify(opening)
-    able: dict[int, datetime] = {}
+    able: dict[int, datetime] = {}  # in the order in which they are won
     closing: list[tuple[datetime, int]] = []
     while won or opening:
         while closing and closing[0][0] < first:
@@ -122,9 +122,7 @@ def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, afte
             able[place] = first
             heappush(closing, (last, place))
         if len(able) >= count:
-            # Those won last: so that a later slot is another choice, and bookings follow closely on each other.
-            chosen = sorted(nsmallest(count, able, key=lambda place: (first - able[place], place)))
-            yield Slot(Interval(first, first + duration), tuple(matches[place] for place in chosen))
+            yield Slot(Interval(first, first + duration), tuple(matches[place] for place in _won_last(able, count)))
         # Only now: most who ask want no more than a few slots.
         for _, _, block, place in won:
             blocks = matches[place].reservations
@@ -134,6 +132,21 @@ def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, afte
         while opening and (not won or opening[0][0] == first):
             first = opening[0][0]
             won.append(heappop(opening))
+
+
+def _won_last(able: dict[int, datetime], count: int) -> list[int]:
+    """So that a later slot is another choice, and bookings follow closely on each other.
+
+    Args:
+        able: When each place was won, the last one last.
+        count: How many places; of those that were won together the first.
+    """
+    chosen: list[int] = []
+    for _, places in groupby(reversed(able), key=able.__getitem__):
+        chosen += sorted(places)[: count - len(chosen)]
+        if len(chosen) == count:
+            break
+    return sorted(chosen)
 
 
 def _start_window(

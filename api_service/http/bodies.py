@@ -59,7 +59,7 @@ class Bodies:
         self.modified = inventory.committed_at or utc_now()
         self._lasting = lasting
         self._kept: dict[tuple[str, ...], Ready] = {}
-        self._kept_links: dict[tuple[str, ...], orjson.Fragment] = {}
+        self._kept_parts: dict[tuple[str, ...], orjson.Fragment] = {}
 
     @property
     def size(self) -> int:
@@ -73,11 +73,21 @@ class Bodies:
 
     def availability_links(self, node: Node) -> orjson.Fragment:
         """Those of the availability of a node of which something is known."""
-        return self._keep_links("availability", node, lambda: self.links.node_availability(node, known=True))
+        return self._keep_part("availability", node, lambda: self.links.node_availability(node, known=True))
 
-    def planned_links(self, node: Node) -> orjson.Fragment:
-        """Those of a node that a plan names."""
-        return self._keep_links("planned", node, lambda: self.links.planned_node(node))
+    def planned_node(self, node: Node, *, stale: bool) -> orjson.Fragment:
+        """A node that a plan names."""
+        return self._keep_part(
+            "planned and stale" if stale else "planned",
+            node,
+            lambda: {
+                "node_id": node.uid,
+                "cluster_id": node.cluster_id,
+                "site_id": node.site_id,
+                "stale": stale,
+                "links": self.links.planned_node(node),
+            },
+        )
 
     def root(self) -> Ready:
         """The testbed itself."""
@@ -225,10 +235,10 @@ class Bodies:
     def _resource(self, document: Document, links: LinkList, **more: object) -> bytes:
         return dumps(_without(document, OWN_KEYS) | more | {"version": self.inventory.version, "links": links})
 
-    def _keep_links(self, kind: str, node: Node, make: Callable[[], LinkList]) -> orjson.Fragment:
+    def _keep_part(self, kind: str, node: Node, make: Callable[[], object]) -> orjson.Fragment:
         key = (kind, node.site_id, node.cluster_id, node.uid)
-        if (kept := self._kept_links.get(key)) is None:
-            kept = self._kept_links[key] = orjson.Fragment(dumps(make()))
+        if (kept := self._kept_parts.get(key)) is None:
+            kept = self._kept_parts[key] = orjson.Fragment(dumps(make()))
         return kept
 
     def _keep(self, key: tuple[str, ...], make: Callable[[], bytes]) -> Ready:

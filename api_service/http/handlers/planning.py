@@ -174,16 +174,7 @@ def _slot(slot: Slot, bodies: Bodies, now: datetime) -> dict[str, object]:
         "end": slot.during.end,
         "site_id": slot.site_id,
         "stale": slot.stale_at(now),
-        "nodes": [
-            {
-                "node_id": match.node.uid,
-                "cluster_id": match.node.cluster_id,
-                "site_id": match.node.site_id,
-                "stale": match.node.site_id in stale,
-                "links": bodies.planned_links(match.node),
-            }
-            for match in slot.nodes
-        ],
+        "nodes": [bodies.planned_node(match.node, stale=match.node.site_id in stale) for match in slot.nodes],
     }
 
 
