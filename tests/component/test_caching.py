@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from api_service import keys
 from api_service.adapters.git_repository import load
+from api_service.http import bodies
 from api_service.http.caching import FORMS, LONG
 from api_service.http.costly import AT_ONCE, MAX_WAITING
 from api_service.http.encodings import compressed
@@ -402,3 +403,25 @@ async def test_forms_of_the_past_are_not_kept_beside_it(sample: Service, reposit
     assert got.headers["Content-Encoding"] == "gzip"
     bodies = await sample.app[PAST].at(load(repository.data).history.all()[0], sample.app[keys.INVENTORY].current)
     assert {ready.forms for ready in bodies._kept.values()} == {None}
+
+
+async def test_a_list_that_would_take_too_much_memory_is_made_for_whoever_asks(
+    aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    testbed = inventory(site("uc", cluster("uc", "main", [node_document(f"n{number}") for number in range(20)])))
+    told = []
+    for most in (20, 19):
+        monkeypatch.setattr(bodies, "MOST_NODES_TWICE", most)
+        service = await serving(aiohttp_client)
+        service.app[REPRESENTATIONS].prepare(testbed)
+        service.serve(testbed)
+        made = service.app[REPRESENTATIONS].current
+        assert (("nodes", "uc", "main") in made._kept) is (most == 20)
+        told.append(
+            [await raw(service, path, Accept_Encoding=coding) for path in (NODES, "/sites") for coding in CODINGS]
+        )
+    for (kept, body), (anew, same) in zip(*told, strict=True):
+        assert same == body
+        assert [anew.headers[name] for name in ("ETag", "Cache-Control")] == [
+            kept.headers[name] for name in ("ETag", "Cache-Control")
+        ]
