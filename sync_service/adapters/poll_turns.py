@@ -26,6 +26,13 @@ TOKEN_BODY: Final = re.compile(rb"[0-9]{1,15}")
 EMPTY_LOOKS: Final = 3
 """A token that somebody holds is in no queue; only one missing for at least so many intervals is lost."""
 
+OUT_OF_STEP: Final = 1.5
+"""After so many intervals the token of a lost turn comes back.
+
+A quorum queue takes two tokens that are passed on in the same moment, whatever its length may be: they would come due
+together for ever.
+"""
+
 OVERDUE_INTERVALS: Final = 2
 LONGEST_JITTER: Final = timedelta(seconds=2)
 LONGEST_DELAY: Final = timedelta(days=1)
@@ -201,6 +208,8 @@ class TopicTurns:
             return await self._desk.poller.poll(turn)
         except TurnLostError as lost:
             self._log.info("turn lost", reason=str(lost))
+            # Whoever won has a token, too. Out of step with that one, this one is refused when it is passed on.
+            return Outcome(None, self._interval * OUT_OF_STEP)
         except asyncio.CancelledError:
             if being_cancelled():
                 raise

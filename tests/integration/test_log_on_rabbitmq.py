@@ -17,7 +17,7 @@ from shared.broker import BrokerTransport
 from shared.messages import encode
 from shared.topology import DEAD_ARGUMENTS, DEAD_QUEUE, EXCHANGE, JobQueueType, Topic, poll_arguments
 from shared.transport import Offset, SessionLostError
-from tests.eventually import running, until
+from tests.eventually import running, until, until_answered
 from tests.rabbitmq import FIRST_STREAM_SECONDS, SILENCE, restarted, transport, unique_topic
 from tests.replicas import INTERVAL, Reader, Writer
 from tests.snapshots import NOON, site
@@ -101,6 +101,28 @@ async def test_two_pollers_share_the_sites_and_a_dead_ones_token_goes_to_the_oth
         wire.hang()  # new connections get nowhere
         wire.cut()
         await until(lambda: all(survivor.poller.topics[each] > before[each] for each in held), within=2)
+
+
+@pytest.mark.parametrize("kind", JobQueueType)
+async def test_of_two_tokens_that_come_due_together_one_ends(
+    rabbitmq: RabbitNode, topic: Topic, kind: JobQueueType
+) -> None:
+    broker = BrokerTransport(rabbitmq.url, name="test", job_queue_type=kind)
+    async with broker.session("one") as one, broker.session("other") as other:
+        await one.declare([topic])
+        await one.declare_tokens([topic])
+        # A quorum queue takes both, though it is to hold one only.
+        await asyncio.gather(*(session.schedule(topic, b"", delay=2 * SECOND) for session in (one, other)))
+        writers = [Writer(broker, topic), Writer(broker, topic)]
+        async with running(*(writer.tokens.run() for writer in writers)):
+            await until(lambda: sum(writer.poller.published for writer in writers) >= 10)
+            for writer in writers:
+                writer.poller.next_in = timedelta(hours=1)
+
+            async def rests() -> bool:
+                return await one.count_tokens(topic) == 1 and not any(writer.tokens.held for writer in writers)
+
+            await until_answered(rests)
 
 
 async def test_a_frozen_poller_and_a_silent_broker_are_found_by_the_heartbeat(
