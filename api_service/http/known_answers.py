@@ -9,7 +9,7 @@ from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 
 from api_service.http.caching import told_again
 from api_service.http.kept_answers import Kept, KeptAnswers, asked_by
-from api_service.http.middlewares import Reception, put
+from api_service.http.middlewares import Reception
 from api_service.http.problems import UnusualResource
 
 KEPT: Final = web.RequestKey("kept", Kept)
@@ -40,8 +40,7 @@ class KnownAnswers(UnusualResource):
     async def _tell(self, request: web.Request) -> web.StreamResponse:
         began = time.perf_counter()
         response = told_again(request, request[KEPT])
-        put(self._reception.marks(request), response)
-        self._reception.note(request, response, time.perf_counter() - began)
+        self._reception.finish(request, response, self._reception.marks(request), began)
         return response
 
 

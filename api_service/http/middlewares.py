@@ -37,11 +37,10 @@ READABLE_HEADERS: Final = "ETag, Link, Retry-After, X-Request-ID"
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:
     """Puts them there; a stream, which begins long before its handler returns it, is to ask for that by itself."""
-    put(request.get(MARKS, {}), response)
+    _put(request.get(MARKS, {}), response)
 
 
-def put(marks: Marks, response: web.StreamResponse) -> None:
-    """The same of marks that are given."""
+def _put(marks: Marks, response: web.StreamResponse) -> None:
     if hdrs.VARY in marks and (others := response.headers.get(hdrs.VARY)):
         marks = {**marks, hdrs.VARY: f"{others}, {marks[hdrs.VARY]}"}
     response.headers.update(marks)
@@ -86,13 +85,14 @@ class Reception:
         # Each request is a task of its own, so nobody else sees it, and it ends with the request.
         structlog.contextvars.bind_contextvars(request_id=marks[X_REQUEST_ID])
         response = await handler(request)
-        if not response.prepared:
-            put(marks, response)
-        self.note(request, response, time.perf_counter() - began)
+        self.finish(request, response, marks, began)
         return response
 
-    def note(self, request: web.Request, response: web.StreamResponse, took: float) -> None:
-        """Counts an answer that took so many seconds."""
+    def finish(self, request: web.Request, response: web.StreamResponse, marks: Marks, began: float) -> None:
+        """Puts the marks on an answer and counts it; `began` is of `time.perf_counter`."""
+        if not response.prepared:
+            _put(marks, response)
+        took = time.perf_counter() - began
         # A client may invent methods without end.
         method = request.method if request.method in KNOWN_METHODS else "other"
         route = self._route_of(request.match_info.route.resource)
@@ -100,8 +100,14 @@ class Reception:
         if not response.prepared:  # a stream takes as long as somebody reads it
             self._metrics.time(route, took)
         if self._log.is_enabled_for(logging.DEBUG):
-            status, seconds = response.status, round(took, 6)
-            self._log.debug("request", method=method, path=request.path, status=status, seconds=seconds)
+            self._log.debug(
+                "request",
+                request_id=marks[X_REQUEST_ID],
+                method=method,
+                path=request.path,
+                status=response.status,
+                seconds=round(took, 6),
+            )
 
 
 def _route(resource: web.AbstractResource | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from api_service import keys
 from api_service.domain.inventory import Inventory
@@ -82,6 +83,16 @@ async def test_the_same_search_is_made_once(service: Service, made: list[str]) -
     service.clock.now += HOUR - MOMENT
     assert await service.json("/nodes/search") == first
     assert made == ["m", "n"]
+
+
+async def test_what_is_told_again_is_counted_and_logged_like_any_other_answer(service: Service) -> None:
+    with capture_logs() as logs:
+        ids = [(await service.get(NODE, headers={"X-Request-ID": name})).headers["X-Request-ID"] for name in "abc"]
+    assert ids == [each["request_id"] for each in logs if each["event"] == "request"] == ["a", "b", "c"]
+    numbers = await (await service.get("/metrics")).text()
+    route = 'route="/sites/{site_id}/clusters/{cluster_id}/nodes/{node_id}"'
+    assert f'reference_api_requests_total{{method="GET",{route},status="200"}} 3.0' in numbers
+    assert f"reference_api_request_seconds_count{{{route}}} 3.0" in numbers
 
 
 async def test_a_booking_that_begins_or_ends_is_told_at_that_moment(service: Service) -> None:
