@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 OURS = {"api_service", "sync_service", "shared", "deploy"}
 COME_ALONG = {
     "backports": "backports.zstd",
+    "multidict": "aiohttp",
     "openstack": "openstacksdk",
     "pamqp": "aio-pika",
     "pydantic_core": "pydantic",
