@@ -46,7 +46,8 @@ async def test_a_killed_broker_comes_back_with_its_state_and_so_do_reader_and_po
             await until(lambda: min(fresh.generation, reader.generation) >= known + 3)
             assert fresh.feed.ready
     async with running((alone := Reader(transport(rabbitmq), topic)).feed.run()):
-        await until(lambda: alone.generation == writer.poller.published)
+        # The one that was under way when the broker died may be in the stream, though nobody was told.
+        await until(lambda: writer.poller.published <= alone.generation <= len(writer.poller.turns))
 
 
 async def test_a_stream_that_was_wiped_is_reborn_and_believed(rabbitmq: RabbitNode, topic: Topic) -> None:
