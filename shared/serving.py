@@ -1,5 +1,6 @@
 """How either service is served over HTTP."""
 
+import ctypes
 import errno
 import gc
 import socket
@@ -88,6 +89,9 @@ def spare_the_collector() -> None:
     gc.unfreeze()
     gc.collect()
     gc.freeze()
+    # What was freed meanwhile goes back to the kernel; only glibc has that, and does not do it by itself.
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def listening(host: str, port: int) -> list[socket.socket]:

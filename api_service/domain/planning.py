@@ -104,10 +104,11 @@ def slots(groups: Iterable[Iterable[Match]], *, count: int, duration: timedelta,
 
 def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, after: datetime) -> Iterator[Slot]:
     # The next window of each node; an iterator each would take more memory than all there is.
+    horizon = after + HORIZON
     windows = [
         (*window, place)
         for place, match in enumerate(matches)
-        if match.bookable and (window := _start_window(match.reservations, 0, duration, after, after))
+        if match.bookable and (window := _start_window(match.reservations, 0, duration, after, horizon))
     ]
     first = after
     won = [window for window in windows if window[0] == first]
@@ -126,7 +127,9 @@ def _slots_among(matches: Sequence[Match], count: int, duration: timedelta, afte
         # Only now: most who ask want no more than a few slots.
         for _, _, block, place in won:
             blocks = matches[place].reservations
-            if block < len(blocks) and (window := _start_window(blocks, block + 1, duration, blocks[block].end, after)):
+            if block < len(blocks) and (
+                window := _start_window(blocks, block + 1, duration, blocks[block].end, horizon)
+            ):
                 heappush(opening, (*window, place))
         won = []
         while opening and (not won or opening[0][0] == first):
@@ -150,7 +153,7 @@ def _won_last(able: dict[int, datetime], count: int) -> list[int]:
 
 
 def _start_window(
-    blocks: Sequence[Interval], block: int, duration: timedelta, free_from: datetime, after: datetime
+    blocks: Sequence[Interval], block: int, duration: timedelta, free_from: datetime, horizon: datetime
 ) -> tuple[datetime, datetime, int] | None:
     """The next time in which a reservation could start: its first and last moment, and the block that ends it.
 
@@ -159,9 +162,8 @@ def _start_window(
         block: The first of them that is not over at `free_from`, or one before it.
         duration: Of the reservation.
         free_from: When the node is free for the first time that is to be looked at.
-        after: From which the horizon is counted.
+        horizon: After which no reservation is to start.
     """
-    horizon = after + HORIZON
     for place in range(block, len(blocks)):
         if free_from > horizon:
             break

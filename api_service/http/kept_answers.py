@@ -79,7 +79,7 @@ class KeptAnswers:
         self._kept: dict[Asked, Kept] = {}
         self._bytes = 0
         # What is kept would hold on to a whole inventory.
-        inventory.listeners.append(self._forget)
+        inventory.listeners.append(self.forget)
 
     @property
     def basis(self) -> Basis:
@@ -103,13 +103,14 @@ class KeptAnswers:
         while self._bytes > self._most_bytes:
             self._drop(next(iter(self._kept)))
 
+    def forget(self) -> None:
+        """Keeps none of them any more."""
+        self._kept.clear()
+        self._bytes = 0
+
     def _drop(self, asked: Asked) -> None:
         if (kept := self._kept.pop(asked, None)) is not None:
             self._bytes -= _weight(asked, kept)
-
-    def _forget(self) -> None:
-        self._kept.clear()
-        self._bytes = 0
 
 
 def asked_by(request: web.Request) -> Asked | None:

@@ -17,6 +17,7 @@ from aiohttp import web
 from api_service import keys
 from api_service.app import Context, create_app, inventory
 from api_service.domain.inventory import Inventory
+from api_service.http.kept_answers import KEPT_ANSWERS
 from api_service.http.past import PAST
 from api_service.http.representation import REPRESENTATIONS
 from api_service.settings import Settings
@@ -137,6 +138,7 @@ class Feeding:
 
 async def _forget(request: web.Request) -> web.Response:
     request.app[PAST].remembered.forget()
+    request.app[KEPT_ANSWERS].forget()
     return web.Response()
 
 
