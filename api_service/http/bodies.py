@@ -20,9 +20,9 @@ from api_service.domain.inventory import (
 from api_service.domain.node_fields import selected
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.node_query import FILTERED
-from api_service.http.caching import Keep, Ready
 from api_service.http.links import LinkList, Links, with_pages
 from api_service.http.queries import PageQuery
+from api_service.http.ready import Keep, Ready
 from shared.availability import utc_now
 
 OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS

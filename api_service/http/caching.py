@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
 from email.utils import formatdate
-from enum import Enum, auto
 from functools import lru_cache, partial
-from hashlib import sha256
 from http import HTTPStatus
 from typing import Final
 
@@ -15,24 +13,14 @@ from aiohttp.typedefs import Handler, Middleware
 
 from api_service import keys
 from api_service.domain.node_query import NEVER
-from api_service.http.encodings import COMPRESSED, IDENTITY, NONE_IS_LEFT, accepted, compressed
+from api_service.http.encodings import IDENTITY, NONE_IS_LEFT, accepted, compressed
 from api_service.http.kept_answers import KEPT_ANSWERS, Basis, Kept, asked_by
 from api_service.http.problems import TooBusyError
+from api_service.http.ready import LONG, Keep, Ready
 from api_service.http.remembered import Remembered
-
-JSON: Final = "application/json"
 
 SHORT: Final = 1024
 """Bytes below which compressing saves no packet."""
-
-LONG: Final = 32 * 1024
-"""Bytes above which compressing holds up other requests, so that a thread does it."""
-
-VERY_LONG: Final = 256 * 1024
-"""Bytes above which that is true of a digest too."""
-
-DIGEST_DIGITS: Final = 32
-"""Of a tag. SHA-256, which processors do by themselves, is the fastest that Python has."""
 
 MAX_COMPRESSED_BYTES: Final = 8 * 1024 * 1024
 """What may be kept of long bodies that were compressed for one request, in case that another gets the same."""
@@ -41,77 +29,6 @@ FORMS: Final = web.AppKey("forms", Remembered)
 """Makes and keeps these."""
 
 _NOT_KNOWN: Final = datetime.max.replace(tzinfo=UTC)
-
-
-class Keep(Enum):
-    """How long a cache may give an answer without asking again."""
-
-    ASK = auto()
-    """Not at all. Whatever tells a state: the next moment it may be another."""
-
-    WHILE_SERVED = auto()
-    """As long as another commit may go unnoticed. The inventory of now."""
-
-    FOR_EVER = auto()
-    """There will never be another."""
-
-
-class Ready:
-    """A body as bytes, and its other forms, each made once.
-
-    Attributes:
-        body: The bytes as they are.
-        content_type: What they are.
-        keep: How long they stay true.
-        forms: The same in other codings, as far as they are kept; None if they are not to be.
-    """
-
-    __slots__ = ("_digest", "_headers", "body", "content_type", "forms", "keep")
-
-    def __init__(self, body: bytes, content_type: str = JSON, *, keep: Keep = Keep.ASK, lasting: bool = False) -> None:
-        """Makes nothing yet.
-
-        Args:
-            body: As above.
-            content_type: As above.
-            keep: As above.
-            lasting: Whether it will be asked for again, so that its forms are kept.
-        """
-        self.body = body
-        self.content_type = content_type
-        self.keep = keep
-        self.forms: dict[str, bytes] | None = {} if lasting else None
-        self._digest: str | None = None
-        self._headers: dict[str, Mapping[str, str]] = {}
-
-    def headers(self, coding: str) -> Mapping[str, str]:
-        """What is told of the body in `coding` whoever asks for it, and whenever."""
-        if (told := self._headers.get(coding)) is None:
-            told = self._headers[coding] = {
-                hdrs.ETAG: self.tag(coding),
-                hdrs.VARY: hdrs.ACCEPT_ENCODING,
-                # A part of a form would have to be cut from the very same bytes.
-                hdrs.ACCEPT_RANGES: "none",
-                **({} if coding == IDENTITY else {hdrs.CONTENT_ENCODING: coding}),
-            }
-        return told
-
-    def tag(self, coding: str) -> str:
-        """The strong entity tag of the body in `coding`: the same for the same bytes in every process."""
-        if self._digest is None:
-            self._digest = sha256(self.body).hexdigest()[:DIGEST_DIGITS]
-        return f'"{self._digest}"' if coding == IDENTITY else f'"{self._digest}-{coding}"'
-
-    @property
-    def takes_long(self) -> bool:
-        """Whether the digest is still to be made, and better in a thread."""
-        return self._digest is None and len(self.body) > VERY_LONG
-
-    def prepare(self) -> None:
-        """Makes what would need a thread once it is asked for."""
-        if self.forms is not None and len(self.body) > LONG:
-            self.forms |= {coding: compressed(coding, self.body) for coding in COMPRESSED}
-            self.tag(IDENTITY)
 
 
 class Answer(web.Response):

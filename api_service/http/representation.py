@@ -7,8 +7,9 @@ from aiohttp import web
 
 from api_service.domain.inventory import Inventory, InventoryStore
 from api_service.http.bodies import Bodies
-from api_service.http.caching import Answer, Ready
+from api_service.http.caching import Answer
 from api_service.http.links import Links
+from api_service.http.ready import Ready
 
 
 def json_response(body: bytes, *, modified: datetime | None = None, good_until: datetime | None = None) -> web.Response:

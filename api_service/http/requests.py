@@ -10,10 +10,11 @@ from pydantic import BaseModel, ValidationError
 
 from api_service.domain.node_query import WindowInThePastError, future_part
 from api_service.http.bodies import Bodies
-from api_service.http.caching import Answer, Keep, Ready
+from api_service.http.caching import Answer
 from api_service.http.past import PAST, version_asked
 from api_service.http.problems import BadParametersError, unknown_parameter
 from api_service.http.queries import TRAVEL, TravelQuery
+from api_service.http.ready import Keep, Ready
 from api_service.http.representation import bodies_of
 from api_service.http.schemas import ParameterProblem
 from shared.availability import Interval

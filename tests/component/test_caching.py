@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from api_service import keys
 from api_service.adapters.git_repository import load
 from api_service.http import bodies
-from api_service.http.caching import FORMS, LONG
+from api_service.http.caching import FORMS
 from api_service.http.costly import AT_ONCE, MAX_WAITING
 from api_service.http.encodings import compressed
 from api_service.http.past import PAST
+from api_service.http.ready import LONG
 from api_service.http.representation import REPRESENTATIONS
 from api_service.http.routes import OTHERS, RESOURCES
 from api_service.settings import Settings

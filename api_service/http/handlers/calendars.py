@@ -10,13 +10,14 @@ from api_service import keys
 from api_service.domain.node_query import Match, match_of, search
 from api_service.domain.planning import HORIZON, busy_times
 from api_service.http import text_examples
-from api_service.http.caching import Answer, Ready
+from api_service.http.caching import Answer
 from api_service.http.costly import BUSY, COSTLY
 from api_service.http.filters import explained, node_query
 from api_service.http.handlers.planning import ALWAYS
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
 from api_service.http.queries import SubscriptionQuery, WindowQuery
+from api_service.http.ready import Ready
 from api_service.http.representation import bodies_of
 from api_service.http.requests import future_window, ids_of, query_as, refuse_travel
 from shared.availability import Interval

@@ -8,11 +8,11 @@ from aiohttp import web
 from api_service.domain.differences import differences, holds, own_fields
 from api_service.domain.inventory import Node
 from api_service.http.bodies import Bodies, dumps
-from api_service.http.caching import Ready
 from api_service.http.costly import BUSY
 from api_service.http.openapi import documented
 from api_service.http.past import PAST, version_named
 from api_service.http.patches import patch_between
+from api_service.http.ready import Ready
 from api_service.http.representation import bodies_of
 from api_service.http.requests import answer_at, ids_of, route_name
 from api_service.http.version_bodies import DifferencesBody

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from api_service.http.bodies import Bodies
-from api_service.http.caching import Ready
 from api_service.http.openapi import documented
 from api_service.http.queries import CollectionQuery, TravelQuery
+from api_service.http.ready import Ready
 from api_service.http.requests import answer, asked_of, bodies_at, ids_of, query_as, route_name
 from api_service.http.schemas import ClusterBody, FlavorBody, NodeBody, Page, RootBody, SiteBody
 

@@ -8,8 +8,9 @@ from typing import Final
 from aiohttp import web
 
 from api_service import keys
-from api_service.http.caching import Answer, Ready
+from api_service.http.caching import Answer
 from api_service.http.openapi import OPENAPI, documented
+from api_service.http.ready import Ready
 from api_service.http.schemas import HealthBody, StatusBody
 from shared import probes
 from shared.asyncapi import rendered

@@ -6,7 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
-from api_service.http.caching import Answer, Ready
+from api_service.http.caching import Answer
+from api_service.http.ready import Ready
 from shared.availability import utc_now
 
 FOLDER: Final = Path(__file__).parent.parent / "static" / "ui"

@@ -19,12 +19,12 @@ from api_service.domain.node_fields import Path, path_of
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.node_query import NEVER, STATE_FIELDS, Match, NodeQuery, matches_of, matching, ordered
 from api_service.http.bodies import Bodies, dumps
-from api_service.http.caching import Ready
 from api_service.http.costly import COSTLY
 from api_service.http.filters import explained, node_query
 from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
 from api_service.http.queries import NO_FILTERS, SearchQuery
+from api_service.http.ready import Ready
 from api_service.http.requests import (
     answer,
     asked_of,

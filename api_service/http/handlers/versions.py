@@ -11,9 +11,9 @@ from api_service.domain import history
 from api_service.domain.history import Version
 from api_service.domain.inventory import Inventory
 from api_service.http.bodies import Bodies, dumps
-from api_service.http.caching import Keep, Ready
 from api_service.http.openapi import documented
 from api_service.http.queries import CollectionQuery, TravelQuery
+from api_service.http.ready import Keep, Ready
 from api_service.http.requests import answer, answer_at, asked_of, bodies_at, ids_of, query_as, route_name
 from api_service.http.schemas import Page
 from api_service.http.version_bodies import AllVersionsBody, VersionBody
