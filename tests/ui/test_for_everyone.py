@@ -135,7 +135,8 @@ async def test_an_address_that_somebody_made_up_breaks_nothing(ui: Ui) -> None:
     )
     await expect(page.locator("#node").get_by_role("alert")).to_be_visible()
     await page.keyboard.press("Escape")
-    await page.get_by_role("link", name="Availability").click(force=True)
+    await expect(page.locator("dialog[open]")).to_have_count(0)
+    await page.get_by_role("link", name="Availability").click()
     await expect(page.locator("#availability").get_by_role("alert").first).to_be_visible()
     ui.forgive_refusals()
 
