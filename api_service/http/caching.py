@@ -156,8 +156,13 @@ def _has_it(request: web.Request, tag: str, unchanged_since: datetime | None) ->
     if tags is not None:
         # In a list that is well formed a tag with both its quotes stands for itself only, weak (`W/`) or not.
         return any(tag in each or each.strip() == "*" for each in tags)
-    since = request.if_modified_since if unchanged_since else None
-    return since is not None and unchanged_since is not None and since >= unchanged_since
+    if unchanged_since is None:
+        return False
+    try:
+        since = request.if_modified_since
+    except OverflowError:  # aiohttp believes any year
+        return False
+    return since is not None and since >= unchanged_since
 
 
 async def _encoded(app: web.Application, ready: Ready, coding: str) -> bytes:

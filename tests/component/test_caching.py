@@ -388,6 +388,16 @@ async def test_whoever_takes_it_as_it_is_does_not_wait_for_a_turn_to_compress(se
         await asyncio.gather(*turns)
 
 
+@pytest.mark.parametrize(
+    "since", ["Thu, 01 Jan 99999999999 00:00:00 GMT", "Thu, 01 Jan 2026 99999999999:00:00 GMT", "yesterday", ""]
+)
+async def test_a_moment_that_is_none_is_taken_for_no_condition(sample: Service, since: str) -> None:
+    path = f"/sites?version={sample.app[keys.INVENTORY].current.version}"
+    # Whether the answer is made or told again.
+    for _ in range(2):
+        assert (await raw(sample, path, If_Modified_Since=since))[0].status == 200
+
+
 async def test_nothing_is_compressed_for_a_client_that_has_it(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
