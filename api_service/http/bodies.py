@@ -17,7 +17,6 @@ from api_service.domain.inventory import (
     Node,
     Site,
 )
-from api_service.domain.node_fields import selected
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.node_query import FILTERED
 from api_service.http.links import LinkList, Links, with_pages
@@ -123,7 +122,7 @@ class Bodies:
         """One node."""
 
         def make() -> bytes:
-            fields = _without(node.document, NODE_OWN_KEYS)
+            fields = without(node.document, NODE_OWN_KEYS)
             return self._resource(fields, self.links.node(node, self.inventory.version))
 
         return self._keep(("node", node.site_id, node.cluster_id, node.uid), make)
@@ -161,24 +160,6 @@ class Bodies:
                 self.collection("nodes", each.nodes, self.node, site_id=site.uid, cluster_id=each.uid)
         for ready in self._kept.values():
             ready.prepare()
-
-    def found_node(self, node: Node, availability: Mapping[str, object]) -> bytes:
-        """One node of a search: what it is, where, and `availability` as of now."""
-        more = {"site_id": node.site_id, "cluster_id": node.cluster_id, **availability}
-        return self.node(node).body[:-1] + b"," + dumps(more)[1:]
-
-    def selected_node(self, node: Node, names: Sequence[str], availability: Mapping[str, object]) -> bytes:
-        """Of one node of a search what `names` select: fields of its file by dotted path, or what is told besides.
-
-        Where it is, and its uid, are always told.
-        """
-        paths = [tuple(name.split(".")) for name in names]
-        fields = selected(_without(node.document, NODE_OWN_KEYS), paths)
-        told = {**availability, "version": self.inventory.version}
-        if "links" in names:
-            told["links"] = self.links.node(node, self.inventory.version)
-        where = {"uid": node.uid, "site_id": node.site_id, "cluster_id": node.cluster_id}
-        return dumps(where | fields | {name: told[name] for name in told if name in names})
 
     def part(
         self,
@@ -241,7 +222,7 @@ class Bodies:
         return self._keep((name, *ids.values()), make)
 
     def _resource(self, document: Document, links: LinkList, **more: object) -> bytes:
-        return dumps(_without(document, OWN_KEYS) | more | {"version": self.inventory.version, "links": links})
+        return dumps(without(document, OWN_KEYS) | more | {"version": self.inventory.version, "links": links})
 
     def _keep_part(self, kind: str, node: Node, make: Callable[[], object]) -> orjson.Fragment:
         key = (kind, node.site_id, node.cluster_id, node.uid)
@@ -257,5 +238,6 @@ class Bodies:
         return kept
 
 
-def _without(document: Document, keys: frozenset[str]) -> dict[str, Any]:
+def without(document: Document, keys: frozenset[str]) -> dict[str, Any]:
+    """All of a document but its values of `keys`."""
     return {key: value for key, value in document.items() if key not in keys}

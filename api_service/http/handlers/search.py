@@ -13,12 +13,12 @@ from aiohttp import web
 from api_service import keys
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.facets import Facet, facets, sorted_counts
-from api_service.domain.inventory import NODE_OWN_KEYS
+from api_service.domain.inventory import NODE_OWN_KEYS, Node
 from api_service.domain.node_conditions import check_known, check_valued
-from api_service.domain.node_fields import Path, path_of
+from api_service.domain.node_fields import Path, path_of, selected
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.node_query import NEVER, STATE_FIELDS, Match, NodeQuery, matches_of, matching, ordered
-from api_service.http.bodies import Bodies, dumps
+from api_service.http.bodies import Bodies, dumps, without
 from api_service.http.costly import COSTLY
 from api_service.http.filters import explained, node_query
 from api_service.http.openapi import documented
@@ -173,9 +173,21 @@ def _item(match: Match, bodies: Bodies, fields: Sequence[str] | None, now: datet
         "last_updated": match.last_updated,
         "stale": match.stale_at(now),
     }
-    if fields is None:
-        return bodies.found_node(match.node, told)
-    return bodies.selected_node(match.node, fields, told)
+    return _whole(match.node, bodies, told) if fields is None else _selected(match.node, bodies, fields, told)
+
+
+def _whole(node: Node, bodies: Bodies, told: Mapping[str, object]) -> bytes:
+    more = {"site_id": node.site_id, "cluster_id": node.cluster_id, **told}
+    return bodies.node(node).body[:-1] + b"," + dumps(more)[1:]
+
+
+def _selected(node: Node, bodies: Bodies, names: Sequence[str], told: Mapping[str, object]) -> bytes:
+    """What `names` select: fields of its file by dotted path, or what is told besides; where it is, always."""
+    version = bodies.inventory.version
+    fields = selected(without(node.document, NODE_OWN_KEYS), [tuple(name.split(".")) for name in names])
+    more = {**told, "version": version, **({"links": bodies.links.node(node, version)} if "links" in names else {})}
+    where = {"uid": node.uid, "site_id": node.site_id, "cluster_id": node.cluster_id}
+    return dumps(where | fields | {name: value for name, value in more.items() if name in names})
 
 
 def _window(start: datetime | None, end: datetime | None, now: datetime) -> Interval | None:
