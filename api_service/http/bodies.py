@@ -59,8 +59,7 @@ class Bodies:
         self.links = links
         self.modified = inventory.committed_at or utc_now()
         self._lasting = lasting
-        clusters = (cluster for site in inventory.sites.values() for cluster in site.clusters.values())
-        self._is_large = sum(len(cluster.nodes) for cluster in clusters) > MOST_NODES_TWICE
+        self._is_large = sum(1 for _ in inventory.nodes()) > MOST_NODES_TWICE
         self._kept: dict[tuple[str, ...], Ready] = {}
         self._kept_parts: dict[tuple[str, ...], orjson.Fragment] = {}
 
@@ -198,7 +197,7 @@ class Bodies:
     ) -> Ready:
         """A collection of the inventory; kept when the whole of it is asked for, as clients do, and that is no more.
 
-        It takes 1 ms to make one of 1000 nodes.
+        It takes 2 ms to make one of 1000 nodes.
 
         Args:
             name: Of its route.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
@@ -19,8 +20,9 @@ from api_service.http import bodies
 from api_service.http.caching import FORMS
 from api_service.http.costly import AT_ONCE, MAX_WAITING
 from api_service.http.encodings import compressed
+from api_service.http.handlers import inventory as inventory_handlers
 from api_service.http.past import PAST
-from api_service.http.ready import LONG
+from api_service.http.ready import LONG, Ready
 from api_service.http.representation import REPRESENTATIONS
 from api_service.http.routes import OTHERS, RESOURCES
 from api_service.settings import Settings
@@ -436,3 +438,23 @@ async def test_a_list_that_would_take_too_much_memory_is_made_for_whoever_asks(
         assert [anew.headers[name] for name in ("ETag", "Cache-Control")] == [
             kept.headers[name] for name in ("ETag", "Cache-Control")
         ]
+
+
+@pytest.mark.parametrize("most", [2, 1])
+async def test_a_long_list_is_made_in_a_thread(
+    aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(inventory_handlers, "LONG_LIST", most)
+    service = await serving(aiohttp_client)
+    service.serve(inventory(site("uc", cluster("uc", "main", [node_document("n1"), node_document("n2")]))))
+    threads = []
+    collection = bodies.Bodies.collection
+
+    def noted(self: bodies.Bodies, *arguments: Any, **ids: Any) -> Ready:
+        threads.append(threading.current_thread())
+        return collection(self, *arguments, **ids)
+
+    monkeypatch.setattr(bodies.Bodies, "collection", noted)
+    assert (await service.json(NODES))["total"] == 2
+    assert len((await service.json(f"{NODES}?limit=1"))["items"]) == 1
+    assert [thread is threading.main_thread() for thread in threads] == [most == 2, True]
