@@ -14,8 +14,8 @@ from api_service.domain.inventory import Inventory, InventoryStore
 MOST_BYTES: Final = 16 * 1024 * 1024
 """What all that is kept may take, what was asked included."""
 
-BYTES_BESIDE_A_BODY: Final = 3000
-"""What one takes besides: its headers, the greater part."""
+BYTES_BESIDE_A_BODY: Final = 1500
+"""What one takes besides: its headers twice, the greater part; 1200 were measured, what was asked included."""
 
 type Asked = tuple[str, ...]
 """All of a request that its answer depends on, but for what the client has already and who it is."""
@@ -94,10 +94,13 @@ class KeptAnswers:
         return kept if kept.made_at <= self._clock() < kept.good_until else None
 
     def keep(self, asked: Asked, kept: Kept, basis: Basis) -> None:
-        """Keeps it instead of the one before, unless another inventory is served since it was begun."""
-        if basis.inventory is not self._inventory.current:
-            return
+        """Keeps it instead of the one before, unless another inventory is served since it was begun.
+
+        Nor if it is so large that all others would have to go.
+        """
         self._drop(asked)
+        if basis.inventory is not self._inventory.current or _weight(asked, kept) > self._most_bytes:
+            return
         self._kept[asked] = kept
         self._bytes += _weight(asked, kept)
         while self._bytes > self._most_bytes:

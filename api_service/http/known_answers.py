@@ -10,13 +10,13 @@ from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 from api_service.http.caching import told_again
 from api_service.http.kept_answers import Kept, KeptAnswers, asked_by
 from api_service.http.middlewares import Reception
-from api_service.http.problems import UnusualResource
+from api_service.http.problems import EarlyResource
 
 KEPT: Final = web.RequestKey("kept", Kept)
 """The answer to a request that was answered before."""
 
 
-class KnownAnswers(UnusualResource):
+class KnownAnswers(EarlyResource):
     """Every path as far as an answer is kept to what is asked; it leaves others to the router.
 
     A kept answer tells what its making would tell, and what each answer has of its own is put on it here. So it needs

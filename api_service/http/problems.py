@@ -154,14 +154,14 @@ def problem(
     return web.Response(body=orjson.dumps(body.to_json()), status=status, content_type=CONTENT_TYPE, headers=told)
 
 
-class UnusualResource(MatchedSubAppResource):
+class EarlyResource(MatchedSubAppResource):
     """A resource that the router asks before it goes through a path; others of this kind are for the names of hosts."""
 
     def __init__(self) -> None:
         super().__init__(Domain("unused.invalid"), web.Application())
 
 
-class OverlongTargets(UnusualResource):
+class OverlongTargets(EarlyResource):
     """Refuses a target that is too long before the router goes through it.
 
     That it does slash by slash, each time through all of the rest: 10 s for 250 kB of slashes.

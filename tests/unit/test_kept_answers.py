@@ -91,8 +91,14 @@ def test_no_more_is_kept_than_may_be_and_the_oldest_goes_first() -> None:
     assert world.held() == ["a", "b", "c"]
     world.keep("c", kept(4))
     assert world.held() == ["a", "c"]
-    world.keep("d", kept(4 * BYTES_BESIDE_A_BODY))
-    assert world.held() == []
+
+
+def test_what_is_too_large_by_itself_makes_no_other_go() -> None:
+    world = World(most_bytes=3 * BYTES_BESIDE_A_BODY)
+    world.keep("a", kept())
+    world.keep("b", kept())
+    world.keep("b", kept(3 * BYTES_BESIDE_A_BODY))
+    assert world.held() == ["a"]
 
 
 def test_a_body_that_is_in_memory_anyhow_takes_no_more_of_it() -> None:
