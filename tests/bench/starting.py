@@ -121,7 +121,7 @@ def row(size: int, starts: Sequence[Start]) -> list[str]:
 def _starts(node: RabbitNode, world: World, folder: Path, count: int) -> list[Start]:
     url = add_vhost(node, f"start{world.size}")
     data = repository(world, folder / "repository")
-    asyncio.run(_publish(url, list(Bookings(world, utc_now()).snapshots.values())))
+    asyncio.run(_publish(url, list(Bookings(world, utc_now().replace(second=0, microsecond=0)).snapshots.values())))
     config = folder / "config.toml"
     config.write_text(_config(url, data, sorted(world.sites)))
     _start(config, world)  # the first one reads its files from a disk, and writes what Python compiles

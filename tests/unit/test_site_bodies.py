@@ -116,6 +116,64 @@ def test_odd_nodes_are_read_as_the_models_read_them(odd: dict[str, Any], place: 
             assert by_nodes(text) == by_models(text)
 
 
+USUAL = site_body(site("tacc", 1, node("a", hours(0, 1), hours(2, 3))))
+START = "2026-11-22T08:00:00Z"
+
+
+def moments(start: str, end: str) -> bytes:
+    """Of a node with one booking."""
+    booked = (
+        f'{{"node_id":"a","maintenance":false,"reservations":[{{"start":"{start}","end":"{end}"}}],"unreadable":false}}'
+    )
+    return site_body(site("tacc", 1, node("a"))).partition(b'{"node_id"')[0] + booked.encode() + b"]}"
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (START, "2026-11-22T08:00:01Z"),
+        (START, "2026-11-22T08:00:00.000001Z"),
+        (START, "2026-11-22T08:00:00.1Z"),
+        (START, "2026-11-22T08:00:00.1234567Z"),
+        (START, START),
+        ("2026-11-22T08:00:01Z", START),
+        (START, "2026-11-23T24:00:00Z"),
+        (START, "2026-11-23T23:60:00Z"),
+        (START, "2026-11-23T23:59:60Z"),
+        (START, "2026-11-31T08:00:00Z"),
+        (START, "2026-W48-1T08:00:00Z"),
+        (START, "20261123T08:00:00Z"),
+        (START, "2026-11-23T080000Z"),
+        (START, "2026-11-23 08:00:00Z"),
+        (START, "2026-11-23T08:00:00z"),
+        (START, "2026-11-23T08:00Z"),
+        (START, "2026-11-23T08:00:00"),
+        (START, "2026-11-23T08:00:00+02:00"),
+        (START, "٢026-11-23T08:00:00Z"),
+        ("0000-01-01T00:00:00Z", START),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+        (START, "0"),
+    ],
+)
+def test_a_moment_is_read_or_refused_as_the_models_do(start: str, end: str) -> None:
+    assert by_nodes(moments(start, end)) == by_models(moments(start, end))
+
+
+@pytest.mark.parametrize(
+    "node_id",
+    ["x", "x" * 255, "x" * 256, "ü" * 255, "🦉" * 255, "", r"\u00fc", r"\"", "\\\\", "\t", "\x7f", "\ud83e", "a b"],
+)
+def test_an_id_is_read_or_refused_as_the_models_do(node_id: str) -> None:
+    text = USUAL.replace(b'"node_id":"a"', b'"node_id":"' + node_id.encode(errors="surrogatepass") + b'"')
+    assert by_nodes(text) == by_models(text)
+
+
+@given(st.integers(0, len(USUAL) - 1), st.sampled_from([b"", b'"', b"0", b"9", b"Z", b",", b"}", b" ", b"\xff", b"\\"]))
+def test_no_byte_of_a_usual_body_can_be_another_without_the_models_having_a_say(place: int, byte: bytes) -> None:
+    text = USUAL[:place] + byte + USUAL[place + 1 :]
+    assert by_nodes(text) == by_models(text)
+
+
 HEAD = site_body(site("tacc", 1, node("a"))).partition(b'"nodes"')[0]
 ONE = b'"nodes":[{"node_id":"a"}]'
 
