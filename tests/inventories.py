@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from api_service.adapters.written_document import AtHand, WrittenDocument
 from api_service.domain.history import History, Version
-from api_service.domain.inventory import Cluster, Flavor, Inventory, Node, Site
+from api_service.domain.inventory import NODE_OWN_KEYS, OWN_KEYS, Cluster, Flavor, Inventory, Node, Site
+from api_service.domain.node_query import FILTERED
 from shared.availability import Interval, NodeAvailability, SiteAvailability
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -33,18 +35,25 @@ def node_document(uid: str, **fields: Any) -> dict[str, Any]:
     }
 
 
+def node_of(site_id: str, cluster_id: str, uid: str, document: Mapping[str, Any]) -> Node:
+    """A node whose file holds `document`."""
+    at_hand = AtHand([path for path in FILTERED if path[0] not in NODE_OWN_KEYS]).of(document)
+    return Node(site_id, cluster_id, uid, WrittenDocument.of(document, NODE_OWN_KEYS, at_hand))
+
+
 def cluster(site_id: str, uid: str, nodes: Iterable[Mapping[str, Any]], **fields: Any) -> Cluster:
-    made = {each["uid"]: Node(site_id, uid, each["uid"], each) for each in nodes}
-    return Cluster(site_id, uid, {"uid": uid, "type": "cluster", **fields}, dict(sorted(made.items())))
+    made = {each["uid"]: node_of(site_id, uid, each["uid"], each) for each in nodes}
+    written = WrittenDocument.of({"uid": uid, "type": "cluster", **fields}, OWN_KEYS)
+    return Cluster(site_id, uid, written, dict(sorted(made.items())))
 
 
 def site(uid: str, *clusters: Cluster, flavors: Iterable[Mapping[str, Any]] = (), **fields: Any) -> Site:
     document = {"uid": uid, "type": "site", "name": uid.upper(), "site_class": "baremetal", **fields}
     return Site(
         uid,
-        document,
+        WrittenDocument.of(document, OWN_KEYS),
         {each.uid: each for each in sorted(clusters, key=lambda each: each.uid)},
-        {each["uid"]: Flavor(uid, each["uid"], each) for each in flavors},
+        {each["uid"]: Flavor(uid, each["uid"], WrittenDocument.of(each, OWN_KEYS)) for each in flavors},
     )
 
 

@@ -9,10 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from api_service.domain import planning
-from api_service.domain.inventory import Node
 from api_service.domain.node_query import Match
 from shared.availability import Interval, NodeAvailability
-from tests.inventories import NOW, node_document
+from tests.inventories import NOW, node_document, node_of
 
 MINUTE = timedelta(minutes=1)
 SPAN = 60
@@ -40,7 +39,7 @@ class Sample:
         blocks = tuple(minutes(start, end) for start, end in self.bookings)
         lacking = {"maintenance": self.state == "maintenance", "unreadable": self.state == "unreadable"}
         known = None if self.state == "unlisted" else NodeAvailability(self.uid, blocks, **lacking)
-        return Match(Node(self.site_id, "main", self.uid, node_document(self.uid)), None, known)
+        return Match(node_of(self.site_id, "main", self.uid, node_document(self.uid)), None, known)
 
 
 BOOKINGS = st.lists(

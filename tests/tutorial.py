@@ -31,7 +31,7 @@ def snapshots(inventory: Inventory) -> list[SiteAvailability]:
 
 
 def _nodes(inventory: Inventory, site_id: str) -> list[NodeAvailability]:
-    names = {node.document["node_name"]: node.uid for node in inventory.site(site_id).nodes()}
+    names = {node.written.document()["node_name"]: node.uid for node in inventory.site(site_id).nodes()}
     return [
         booked(*BOOKINGS[site_id].get(name, []), node_id=uid, maintenance=name == IN_MAINTENANCE)
         for name, uid in names.items()

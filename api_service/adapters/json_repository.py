@@ -6,11 +6,11 @@ Ignored without a word: whatever begins with a dot, and files that do not end in
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from weakref import WeakValueDictionary
 
-from api_service.adapters.equal_values import EqualValues
 from api_service.adapters.json_document import MAX_FILE_BYTES, UnusableDocumentError, parse_document
+from api_service.adapters.written_document import AtHand, WrittenDocument
 from api_service.domain import history
 from api_service.domain.data_faults import DataFault, FaultKind
 from api_service.domain.inventory import (
@@ -25,6 +25,7 @@ from api_service.domain.inventory import (
     Node,
     Site,
 )
+from api_service.domain.node_query import FILTERED
 from shared.topology import SITE_ID
 
 MAX_ENTRIES: Final = 200_000
@@ -66,14 +67,11 @@ class Unusable:
 type Entry = File | Folder | Unusable
 
 
-class _SharedDocument(dict[str, Any]):
-    """A document that several inventories hold; forgotten once none does."""
+_shared: Final = WeakValueDictionary[tuple[str, str, frozenset[str]], WrittenDocument]()
+"""By what names a file's content, the file's name, and which keys are ours: commits have most of their files in common.
 
-    __slots__ = ("__weakref__",)
-
-
-_shared: Final = WeakValueDictionary[tuple[str, str], _SharedDocument]()
-"""By what names a file's content, and the file's name: commits have most of their files in common."""
+What no inventory holds any more is forgotten.
+"""
 
 
 def read_inventory(top: Folder) -> Inventory:
@@ -100,7 +98,7 @@ class _Reading:
     """One pass over the files."""
 
     faults: dict[tuple[str, FaultKind], DataFault] = field(default_factory=dict)
-    values: EqualValues = field(default_factory=EqualValues)
+    at_hand: AtHand = field(default_factory=lambda: AtHand([path for path in FILTERED if path[0] not in NODE_OWN_KEYS]))
     entries: int = 0
     total: int = 0
 
@@ -115,7 +113,8 @@ class _Reading:
     def _root(self, level: _Level) -> Document:
         match list(level.files.items()):
             case [(stem, file)]:
-                return self._document(stem + _SUFFIX, stem, file, ROOT_OWN_KEYS) or {}
+                root = self._document(stem + _SUFFIX, stem, file, ROOT_OWN_KEYS)
+                return root.document() if root else {}
             case []:
                 self._fault(history.ROOT_PATH, FaultKind.MISSING, "there is no root file")
             case several:
@@ -125,8 +124,8 @@ class _Reading:
 
     def _site(self, uid: str, folder: Folder) -> Site | None:
         level = self._listed(history.site_path(uid), folder, files={uid}, folders={"clusters", "flavors"})
-        document = self._own_document(level, uid)
-        if document is None:
+        written = self._own_document(level, uid)
+        if written is None:
             return None
         if not SITE_ID.fullmatch(uid):
             detail = f"an id that does not match {SITE_ID.pattern} cannot be polled, so that its nodes stay unknown"
@@ -134,17 +133,17 @@ class _Reading:
         folders = self._folders(level, "clusters")
         clusters = {each: cluster for each, below in folders if (cluster := self._cluster(uid, each, below))}
         flavors = {each: Flavor(uid, each, found) for each, found in self._documents(level, "flavors", OWN_KEYS)}
-        return Site(uid, document, clusters, flavors)
+        return Site(uid, written, clusters, flavors)
 
     def _cluster(self, site_id: str, uid: str, folder: Folder) -> Cluster | None:
         level = self._listed(history.cluster_path(site_id, uid), folder, files={uid}, folders={"nodes"})
-        document = self._own_document(level, uid)
-        if document is None:
+        written = self._own_document(level, uid)
+        if written is None:
             return None
         documents = self._documents(level, "nodes", NODE_OWN_KEYS)
-        return Cluster(site_id, uid, document, {each: Node(site_id, uid, each, found) for each, found in documents})
+        return Cluster(site_id, uid, written, {each: Node(site_id, uid, each, found) for each, found in documents})
 
-    def _own_document(self, level: _Level, uid: str) -> Document | None:
+    def _own_document(self, level: _Level, uid: str) -> WrittenDocument | None:
         path = f"{level.path}/{uid}{_SUFFIX}"
         if uid in level.files:
             return self._document(path, uid, level.files[uid], OWN_KEYS)
@@ -160,7 +159,7 @@ class _Reading:
             for each in sorted(level.folders):
                 yield each, level.folders[each]
 
-    def _documents(self, parent: _Level, name: str, own: frozenset[str]) -> Iterator[tuple[str, Document]]:
+    def _documents(self, parent: _Level, name: str, own: frozenset[str]) -> Iterator[tuple[str, WrittenDocument]]:
         """The documents that a collection of files holds, sorted."""
         if name in parent.folders:
             level = self._listed(_joined(parent.path, name), parent.folders[name], files=None, folders=())
@@ -203,27 +202,30 @@ class _Reading:
                 self._fault(_joined(path, name), FaultKind.MISPLACED, "does not belong here")
         return level
 
-    def _document(self, path: str, stem: str, file: File, own: frozenset[str]) -> Document | None:
+    def _document(self, path: str, stem: str, file: File, own: frozenset[str]) -> WrittenDocument | None:
         try:
-            document = self._parsed(file, stem)
+            written = self._written(file, stem, own)
         except UnusableDocumentError as error:
             self._fault(path, error.kind, str(error))
             return None
         except OSError as error:
             self._fault(path, FaultKind.UNREADABLE, f"cannot be read: {error.strerror}")
             return None
-        if shadowed := own & document.keys():
-            detail = f"its own {', '.join(sorted(shadowed))} give way to ours"
+        if written.shadowed:
+            detail = f"its own {', '.join(sorted(written.shadowed))} give way to ours"
             self._fault(path, FaultKind.SHADOWED_KEY, detail, left_out=False)
-        return document
+        return written
 
-    def _parsed(self, file: File, stem: str) -> Document:
+    def _written(self, file: File, stem: str, own: frozenset[str]) -> WrittenDocument:
         if file.content is None:
-            return parse_document(self._content(file), stem)
-        if (known := _shared.get((file.content, stem))) is None:
-            document = self.values.share(_SharedDocument(parse_document(self._content(file), stem)))
-            known = _shared[file.content, stem] = document
+            return self._read(file, stem, own)
+        if (known := _shared.get((file.content, stem, own))) is None:
+            known = _shared[file.content, stem, own] = self._read(file, stem, own)
         return known
+
+    def _read(self, file: File, stem: str, own: frozenset[str]) -> WrittenDocument:
+        document = parse_document(self._content(file), stem)
+        return WrittenDocument.of(document, own, self.at_hand.of(document) if own is NODE_OWN_KEYS else {})
 
     def _content(self, file: File) -> bytes:
         if file.size > MAX_FILE_BYTES:

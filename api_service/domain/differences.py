@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from api_service.domain.inventory import NODE_OWN_KEYS, Document, Inventory, Node, NotInInventoryError
+from api_service.domain.inventory import Inventory, Node, NotInInventoryError
 
 type Place = tuple[str, str, str]
 """A node's site, cluster and uid."""
@@ -38,11 +38,6 @@ def differences(before: Inventory, after: Inventory, ids: Mapping[str, str]) -> 
     )
 
 
-def own_fields(node: Node) -> Document:
-    """The fields of a node's file, as they are served."""
-    return {key: value for key, value in node.document.items() if key not in NODE_OWN_KEYS}
-
-
 def holds(inventory: Inventory, ids: Mapping[str, str]) -> bool:
     """Whether there is the site, cluster or node of `ids`."""
     try:
@@ -73,6 +68,5 @@ def _nodes(inventory: Inventory, ids: Mapping[str, str]) -> Iterator[tuple[Place
 
 
 def _differ(one: Node, other: Node) -> bool:
-    # In Python 1, 1.0 and True are equal, in JSON they are not; repr tells them apart, and the order of keys too, which
-    # the patch then finds to be nothing.
-    return one.document is not other.document and repr(one.document) != repr(other.document)
+    # Another order of keys too is a difference, which the patch then finds to be nothing.
+    return one.written.text != other.written.text

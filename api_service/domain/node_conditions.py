@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
-from api_service.domain.node_fields import Path, path_of
+from api_service.domain.inventory import Path
+from api_service.domain.node_fields import path_of
 from api_service.domain.node_index import FieldIndex, NodeIndex
 from api_service.domain.row_sets import Rows, bits
 

@@ -4,10 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from api_service.domain.inventory import NODE_OWN_KEYS, Document, Node
-
-type Path = tuple[str, ...]
-"""Keys, the outermost first."""
+from api_service.domain.inventory import NODE_OWN_KEYS, Document, Node, Path
 
 ALIASES: Final[Mapping[str, Path]] = {"arch": ("architecture", "platform_type"), "gpu": ("gpu", "gpu")}
 """Names that searches have for fields of a node."""
@@ -64,9 +61,10 @@ def _objects(values: list[Any]) -> Iterator[dict[str, Any]]:
 
 def field_values(node: Node, path: Path) -> Iterator[Any]:
     """Every value of a node at a path: of its file, but for the keys that are ours, or of where it is."""
-    if path[0] not in NODE_OWN_KEYS:
-        return values_at(node.document, *path)
-    return iter([getattr(node, path[0])] if len(path) == 1 and path[0] in OWN_FIELDS else [])
+    if path[0] in NODE_OWN_KEYS:
+        return iter([getattr(node, path[0])] if len(path) == 1 and path[0] in OWN_FIELDS else [])
+    found = node.written.at_hand.get(path)
+    return values_at(node.written.document(), *path) if found is None else iter(found)
 
 
 def distinct_values(node: Node, path: Path) -> list[Any]:
@@ -100,16 +98,15 @@ def names_in(documents: Iterable[Document]) -> set[str]:
             pending.extend((prefix, element) for element in value)
         elif isinstance(value, Mapping):
             for key, inner in value.items():
-                if prefix or key not in NODE_OWN_KEYS:
-                    name = f"{prefix}.{key}" if prefix else key
-                    names.add(name)
-                    pending.append((name, inner))
+                name = f"{prefix}.{key}" if prefix else key
+                names.add(name)
+                pending.append((name, inner))
     return names
 
 
 def texts_in(document: Document) -> Iterator[str]:
     """Every text of a document, wherever it stands; not the names of its fields."""
-    pending: list[Any] = [value for key, value in document.items() if key not in NODE_OWN_KEYS]
+    pending: list[Any] = [document]
     while pending:
         match pending.pop():
             case str() as text:

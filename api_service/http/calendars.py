@@ -88,7 +88,7 @@ def _uid(match: Match, time: BusyTime) -> str:
 
 def _title(match: Match) -> str:
     """What people call the node."""
-    name = match.node.document.get("node_name")
+    name = match.node.written.document().get("node_name")
     return _printable(name) if name and isinstance(name, str) and len(name) <= MAX_NAME_LENGTH else match.node.uid
 
 

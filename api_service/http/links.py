@@ -1,5 +1,6 @@
 """Every URL that an answer holds; made from the names of the routes, so that nothing else spells one."""
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -26,6 +27,8 @@ PLANS: Final = {
 """Routes that the filters of a search select the nodes of, by their rels."""
 PAGE: Final = frozenset({"offset", "limit"})
 """Parameters that say which part of a collection."""
+_SAFE: Final = re.compile(r"[\w.~-]+", re.ASCII)
+"""What stands in a URL as it is, as nearly all ids do."""
 
 
 class Links:
@@ -45,7 +48,7 @@ class Links:
 
     def href(self, name: str, **ids: str) -> str:
         """The URL of the route `name`."""
-        found = self._templates[name].format_map({key: _quoted(value) for key, value in ids.items()})
+        found = self._templates[name].format_map({key: quoted(value) for key, value in ids.items()})
         return f"{found}?{self._pin}" if self._pin and name not in TIMELESS else found
 
     def root(self, version: str | None) -> LinkList:
@@ -185,9 +188,9 @@ class Links:
 
 
 @lru_cache(maxsize=1024)
-def _quoted(uid: str) -> str:
-    # A node has its ids in many links, one after the other.
-    return quote(uid, safe="")
+def quoted(uid: str) -> str:
+    """An id as it stands in a URL; a node has its ids in many links, one after the other."""
+    return uid if _SAFE.fullmatch(uid) else quote(uid, safe="")
 
 
 def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int, limit: int, total: int) -> LinkList:

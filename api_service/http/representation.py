@@ -35,9 +35,8 @@ class Representations:
     def prepare(self, inventory: Inventory) -> None:
         """Makes the bodies of what is about to be served; may be called in another thread."""
         bodies = Bodies(inventory, self._links, lasting=True)
-        bodies.make_all()
         bodies.index_filters()
-        bodies.make_collections()
+        bodies.make_all()
         self._prepared = bodies
 
     @property

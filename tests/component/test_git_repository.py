@@ -54,7 +54,7 @@ def change_node(data: Path, *, gpu: object) -> None:
 
 
 def gpu_of(inventory: Inventory) -> object:
-    return inventory.node("tacc", "chameleon", HASWELL_NODE).document["gpu"]
+    return inventory.node("tacc", "chameleon", HASWELL_NODE).written.document()["gpu"]
 
 
 def every_path(repository: GitRepository) -> list[str]:
@@ -309,7 +309,7 @@ def test_commits_share_the_documents_of_the_files_that_they_have_in_common(repos
     repository.commit("another gpu")
     present = load(repository.data)
     past = load_at(repository.data, present.history.resolve(first), present.history)
-    one, other = ({node.uid: node.document for node in inventory.nodes()} for inventory in (present, past))
+    one, other = ({node.uid: node.written for node in inventory.nodes()} for inventory in (present, past))
     assert [uid for uid in one if one[uid] is not other[uid]] == [HASWELL_NODE]
     assert (gpu_of(present), gpu_of(past)) == ("new", {"gpu": False})
 

@@ -73,7 +73,7 @@ class Subject:
 
     @property
     def gpu(self) -> object:
-        return self.store.current.node("tacc", "chameleon", HASWELL_NODE).document["gpu"]
+        return self.store.current.node("tacc", "chameleon", HASWELL_NODE).written.document()["gpu"]
 
 
 async def test_the_first_look_loads_and_says_so(repository: GitRepository) -> None:
@@ -108,7 +108,7 @@ async def test_a_new_commit_is_served_whole_and_the_old_inventory_stays_as_it_wa
     sha = repository.commit("new")
     assert await subject.events() == ["inventory loaded"]
     assert (subject.store.current.version, subject.gpu, subject.store.loads) == (sha, "new", 2)
-    assert before.node("tacc", "chameleon", HASWELL_NODE).document["gpu"] == {"gpu": False}
+    assert before.node("tacc", "chameleon", HASWELL_NODE).written.document()["gpu"] == {"gpu": False}
     assert len(before.history.all()) == 1
 
 

@@ -143,7 +143,7 @@ class Writer:
 def test_a_folder_that_changes_while_it_is_read_is_read_again(top: Path) -> None:
     writer = Writer(top / NODE, times=1)
     inventory = read_plain_folder(top, read=writer.written_while(plain_folder.read_file))
-    assert inventory.node("tacc", "chameleon", HASWELL_NODE).document["revision"] == 0
+    assert inventory.node("tacc", "chameleon", HASWELL_NODE).written.document()["revision"] == 0
 
 
 def test_a_folder_that_never_rests_is_not_served_torn(top: Path) -> None:

@@ -212,7 +212,7 @@ async def test_a_failure_of_what_nobody_waits_for_is_not_shown(
             await (route.abort() if fails else route.continue_())
 
     for node in ui.app[keys.INVENTORY].current.site("tacc").nodes():
-        name, key = str(node.document["node_name"]), f"{node.site_id}/{node.cluster_id}/{node.uid}"
+        name, key = str(node.written.document()["node_name"]), f"{node.site_id}/{node.cluster_id}/{node.uid}"
         first, then = first.replace(name, key), then.replace(name, key)
     await ui.page.route(path, failing)
     async with ui.page.expect_request(path):

@@ -15,7 +15,7 @@ from api_service.domain.node_query import Match
 from api_service.domain.planning import busy_times
 from api_service.http import calendars
 from shared.availability import Interval, NodeAvailability
-from tests.inventories import NOW, booked, node_document, polled
+from tests.inventories import NOW, booked, node_document, node_of, polled
 from tests.planned import BOOKINGS, MINUTE, SPAN, STATES, Sample, minutes
 
 DAY = NOW.replace(hour=0)
@@ -36,17 +36,17 @@ def read(*matches: Match, **more: Any) -> Any:
 
 
 def match(*bookings: tuple[float, float], node: Node | None = None, at: datetime = NOW, **more: Any) -> Match:
-    node = node or Node("uc", "main", "n", {"uid": "n"})
+    node = node or node_of("uc", "main", "n", {"uid": "n"})
     known = booked(*bookings, node_id=node.uid, **more)
     return Match(node, Observed(polled(node.site_id, known, at=at), at, at), known)
 
 
 def never_synced() -> Match:
-    return Match(Node("uc", "main", "n", {"uid": "n"}), None, None)
+    return Match(node_of("uc", "main", "n", {"uid": "n"}), None, None)
 
 
 def not_listed() -> Match:
-    return Match(Node("uc", "main", "n", {"uid": "n"}), Observed(polled("uc"), NOW, NOW), None)
+    return Match(node_of("uc", "main", "n", {"uid": "n"}), Observed(polled("uc"), NOW, NOW), None)
 
 
 def free(events: Sequence[Any], minute: int) -> bool:
@@ -71,19 +71,19 @@ def test_what_is_shorter_than_a_second_is_rounded_so_that_no_time_becomes_free(a
     start = NOW + timedelta(microseconds=after)
     block = Interval(start, start + timedelta(microseconds=length))
     known = NodeAvailability("n", (block,))
-    (event,) = read(Match(Node("uc", "main", "n", {"uid": "n"}), None, known)).events
+    (event,) = read(Match(node_of("uc", "main", "n", {"uid": "n"}), None, known)).events
     assert event.DTSTART <= block.start < block.end <= event.DTEND
     assert max(block.start - event.DTSTART, event.DTEND - block.end) < timedelta(seconds=1)
 
 
 def test_a_booking_to_the_end_of_the_calendar_can_be_told() -> None:
     known = NodeAvailability("n", (ALWAYS,))
-    (event,) = read(Match(Node("uc", "main", "n", {"uid": "n"}), None, known)).events
+    (event,) = read(Match(node_of("uc", "main", "n", {"uid": "n"}), None, known)).events
     assert (NOW, ALWAYS.end.replace(microsecond=0)) == (event.DTSTART, event.DTEND)
 
 
 def test_an_event_tells_what_is_the_matter_where_and_since_when_it_is_known() -> None:
-    node = Node("uc", "main", "0a1b", {"uid": "0a1b", "node_name": "nc01"})
+    node = node_of("uc", "main", "0a1b", {"uid": "0a1b", "node_name": "nc01"})
     (event,) = read(match((1, 3), node=node, at=NOW - timedelta(seconds=30))).events
     assert {name: event[name].to_ical().decode() for name in event if name != "UID"} == {
         "SUMMARY": "nc01 reserved",
@@ -139,7 +139,7 @@ def test_an_event_keeps_its_id_while_its_start_stays_whatever_else_changes() -> 
 
 def test_no_two_events_have_one_id() -> None:
     nodes = [
-        Node(*ids, {"uid": ids[2]}) for ids in (("a", "c", "n"), ("b", "c", "n"), ("a", "d", "n"), ("a", "c", "m"))
+        node_of(*ids, {"uid": ids[2]}) for ids in (("a", "c", "n"), ("b", "c", "n"), ("a", "d", "n"), ("a", "c", "m"))
     ]
     told = read(*(match((0, 1), (2, 3), node=node, maintenance=True) for node in nodes), never_synced())
     ids = [event["UID"] for event in told.events]
@@ -175,7 +175,7 @@ def test_a_calendar_says_what_it_is_and_how_often_to_come_again() -> None:
 def test_a_site_that_is_polled_seldom_is_to_be_asked_seldom() -> None:
     known = booked()
     site = polled("uc", known, poll_interval=timedelta(minutes=20))
-    seldom = Match(Node("uc", "main", "n", {"uid": "n"}), Observed(site, NOW, NOW), known)
+    seldom = Match(node_of("uc", "main", "n", {"uid": "n"}), Observed(site, NOW, NOW), known)
     assert read(seldom).refresh_interval == timedelta(minutes=20)
     assert read(seldom, match()).refresh_interval == timedelta(minutes=5)
 
@@ -191,7 +191,7 @@ def test_a_calendar_without_events_has_a_component_as_it_must() -> None:
     ["a,b;c:d", "back\\slash", 'quo"te', "emoji 🦀" * 20, "ü" * 200, "BEGIN:VEVENT", "=1+1", "{brace}", "x" * 250],
 )
 def test_ids_of_any_kind_come_back_as_they_are_and_no_line_is_too_long(uid: str) -> None:
-    node = Node("s,i", "c;l", uid, {"uid": uid})
+    node = node_of("s,i", "c;l", uid, {"uid": uid})
     made = written(match((1, 2), node=node), name=uid)
     assert all(len(line) <= 75 for line in made.split(b"\r\n"))
     assert b"\n" not in made.replace(b"\r\n", b"")
@@ -215,7 +215,7 @@ def test_ids_of_any_kind_come_back_as_they_are_and_no_line_is_too_long(uid: str)
 )
 def test_a_node_is_called_by_its_name_if_that_can_be_shown(name: Any, shown: str) -> None:
     document = node_document("n", node_name=name)
-    (event,) = read(match((1, 2), node=Node("uc", "main", "n", document))).events
+    (event,) = read(match((1, 2), node=node_of("uc", "main", "n", document))).events
     assert event["SUMMARY"] == f"{shown} reserved"
 
 

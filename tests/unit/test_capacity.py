@@ -17,9 +17,8 @@ from api_service.domain.capacity import (
     capacities,
     grouped,
 )
-from api_service.domain.inventory import Node
 from api_service.domain.node_query import Match
-from tests.inventories import HOUR, NOW, node_document
+from tests.inventories import HOUR, NOW, node_document, node_of
 from tests.planned import CASES, MINUTE, SAMPLES, WINDOWS, Sample, minute_of, minutes
 
 
@@ -71,7 +70,7 @@ def test_a_step_counts_as_free_what_is_free_throughout(
 
 
 def match(uid: str = "n", site_id: str = "uc", **fields: Any) -> Match:
-    return Match(Node(site_id, "main", uid, node_document(uid, **fields)), None, None)
+    return Match(node_of(site_id, "main", uid, node_document(uid, **fields)), None, None)
 
 
 def sample(*bookings: tuple[int, int]) -> Match:
@@ -123,7 +122,7 @@ def groups(*nodes: Match, by: str = "rack") -> list[tuple[Any, int]]:
 
 
 def test_nodes_are_grouped_by_where_they_are_whatever_their_files_say() -> None:
-    nodes = match("a"), Match(Node("tacc", "main", "b", node_document("b", site_id="uc")), None, None), match("c")
+    nodes = match("a"), Match(node_of("tacc", "main", "b", node_document("b", site_id="uc")), None, None), match("c")
     assert groups(*nodes, by="site_id") == [("tacc", 1), ("uc", 2)]
     assert groups(*nodes, by="site_id,cluster_id") == [(("tacc", "main"), 1), (("uc", "main"), 2)]
 

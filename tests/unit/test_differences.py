@@ -42,7 +42,8 @@ def test_a_node_is_added_removed_or_changed_and_one_that_moved_is_both_of_the_fi
     found = differences(BEFORE, AFTER, {})
     assert places(found.added) == ["new/main/moves", "tacc/main/c"]
     assert places(found.removed) == ["gone/main/g", "tacc/main/moves"]
-    assert [(old.document["gpu"], new.document["gpu"]) for old, new in found.changed] == [({"gpu": False}, "new")]
+    ((old, new),) = found.changed
+    assert (old.written.document()["gpu"], new.written.document()["gpu"]) == ({"gpu": False}, "new")
 
 
 def test_the_other_way_round_it_is_the_other_way_round() -> None:

@@ -52,6 +52,6 @@ def test_counts_are_those_of_going_through_all_nodes(values: list[Any], data: st
     chosen = data.draw(st.frozensets(st.integers(0, size - 1)))
     expected: Counter[str] = Counter()
     for row in chosen:
-        found = [value for value in values_at(subject.nodes[row].document, "f", "g") if value is not None]
+        found = [value for value in values_at(subject.nodes[row].written.document(), "f", "g") if value is not None]
         expected.update({value if isinstance(value, str) else json.dumps(value) for value in found})
     assert facets(subject, bits([kept(sorted(chosen), size)]), ["f.g"])["f.g"] == expected

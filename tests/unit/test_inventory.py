@@ -5,18 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api_service.domain.data_faults import why_unusable
-from api_service.domain.inventory import Cluster, Flavor, Inventory, InventoryStore, Node, NotInInventoryError, Site
+from api_service.domain.inventory import Inventory, InventoryStore, NotInInventoryError
+from tests.inventories import cluster, site
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
 def inventory(version: str | None = "a" * 40, *site_ids: str, root: bool = True) -> Inventory:
     """Every site has a cluster c with a node n, and a flavor f."""
-    sites = {}
-    for site_id in site_ids:
-        nodes = {"n": Node(site_id, "c", "n", {"uid": "n"})}
-        clusters = {"c": Cluster(site_id, "c", {"uid": "c"}, nodes)}
-        sites[site_id] = Site(site_id, {"uid": site_id}, clusters, {"f": Flavor(site_id, "f", {"uid": "f"})})
+    sites = {each: site(each, cluster(each, "c", [{"uid": "n"}]), flavors=[{"uid": "f"}]) for each in site_ids}
     return Inventory(version=version, document={"uid": "root"} if root else {}, sites=sites)
 
 
@@ -24,7 +21,7 @@ def test_everything_is_found_by_its_ids() -> None:
     held = inventory("a", "tacc", "uc")
     assert held.site("uc").uid == "uc"
     assert held.cluster("uc", "c").site_id == "uc"
-    assert held.node("uc", "c", "n").document == {"uid": "n"}
+    assert held.node("uc", "c", "n").written.document() == {"uid": "n"}
     assert held.flavor("uc", "f").site_id == "uc"
     assert [(node.site_id, node.uid) for node in held.nodes()] == [("tacc", "n"), ("uc", "n")]
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from api_service.adapters.equal_values import EqualValues
 from api_service.adapters.json_document import UnusableDocumentError, parse_document
 from api_service.domain.data_faults import FaultKind
 
@@ -53,17 +52,3 @@ def test_a_number_of_many_digits_is_what_python_makes_of_it(number: str) -> None
     found = parse_document(f'{{"uid": "n", "value": {number}}}'.encode(), "n")
     assert math.isclose(found["value"], float(number), rel_tol=0)
     assert isinstance(found["value"], float)
-
-
-def test_equal_values_of_documents_are_kept_once_and_those_that_only_python_calls_equal_are_not() -> None:
-    texts = ['{"a": {"b": 1}}', '{"a": {"b": 1}}', '{"a": {"b": 1.0}}', '{"a": {"b": true}}', '{"a": [1]}']
-    values = EqualValues()
-    first, same, *others = [values.share(json.loads(text)) for text in texts]
-    assert first["a"] is same["a"]
-    assert [written(each) for each in others] == texts[2:]
-
-
-def test_the_order_of_keys_is_kept() -> None:
-    values = EqualValues()
-    for text in ('{"a": {"b": 1, "c": 2}}', '{"a": {"c": 2, "b": 1}}'):
-        assert written(values.share(json.loads(text))) == text

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api_service.domain.inventory import Node
 from api_service.domain.node_conditions import (
     Condition,
     Suffix,
@@ -19,6 +18,7 @@ from api_service.domain.node_conditions import (
 )
 from api_service.domain.node_fields import values_at
 from api_service.domain.node_index import NodeIndex
+from tests.inventories import node_of
 
 CASES = settings(max_examples=300)
 
@@ -26,7 +26,7 @@ CASES = settings(max_examples=300)
 def index_of(*values: Any) -> NodeIndex:
     """A node for each value of its field `f`; of `...` one without it."""
     documents = [{} if value is ... else {"f": value} for value in values]
-    return NodeIndex(Node("uc", "main", f"{number:03}", document) for number, document in enumerate(documents))
+    return NodeIndex(node_of("uc", "main", f"{number:03}", document) for number, document in enumerate(documents))
 
 
 def found(index: NodeIndex, name: str, *values: str) -> list[int]:
@@ -203,13 +203,14 @@ def test_an_index_answers_as_reading_every_node_does(
     try:
         answer = found(subject, name, *asked)
     except UnknownFieldsError:
-        assert not any(list(values_at(node.document, *field.split("."))) for node in subject.nodes)
+        assert not any(list(values_at(node.written.document(), *field.split("."))) for node in subject.nodes)
     except UnfitConditionError:
         # Refused only where no node could have been found.
         path = tuple(field.split("."))
         if suffix not in {Suffix.NOT, Suffix.EMPTY}:
-            assert not all(any(oracle(node.document, path, suffix, [text]) for node in subject.nodes) for text in asked)
+            documents = [node.written.document() for node in subject.nodes]
+            assert not all(any(oracle(each, path, suffix, [text]) for each in documents) for text in asked)
     else:
         path = tuple(field.split("."))
-        expected = [int(node.uid) for node in subject.nodes if oracle(node.document, path, suffix, asked)]
+        expected = [int(node.uid) for node in subject.nodes if oracle(node.written.document(), path, suffix, asked)]
         assert answer == expected

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from api_service.domain.inventory import Node
 from api_service.domain.node_fields import (
     distinct_values,
     field_values,
@@ -14,6 +13,7 @@ from api_service.domain.node_fields import (
     texts_in,
     values_at,
 )
+from tests.inventories import node_of
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,8 @@ def test_count_after_a_list_is_its_length_unless_its_elements_say_otherwise(docu
 
 
 def test_where_a_node_is_does_not_come_from_its_file() -> None:
-    node = Node("uc", "main", "n", {"site_id": "else", "cluster_id": {"x": 1}, "availability": "available", "links": 1})
+    own = {"site_id": "else", "cluster_id": {"x": 1}, "availability": "available", "links": 1}
+    node = node_of("uc", "main", "n", own)
     assert list(field_values(node, ("site_id",))) == ["uc"]
     assert list(field_values(node, ("cluster_id",))) == ["main"]
     for path in (("availability",), ("links",), ("cluster_id", "x"), ("version",)):
@@ -58,18 +59,18 @@ def test_where_a_node_is_does_not_come_from_its_file() -> None:
 
 
 def test_distinct_values_are_sorted_and_tell_true_from_one() -> None:
-    node = Node("uc", "main", "n", {"a": ["x", 2, True, 1, 1.0, None, {"b": 1}, "x"]})
+    node = node_of("uc", "main", "n", {"a": ["x", 2, True, 1, 1.0, None, {"b": 1}, "x"]})
     found = distinct_values(node, ("a",))
     assert [(type(value), value) for value in found] == [(bool, True), (int, 1), (float, 1.0), (int, 2), (str, "x")]
 
 
 def test_every_field_has_a_name_and_so_has_the_length_of_a_list() -> None:
-    document = {"a": {"b": [{"c": 1}, {"d": None}]}, "links": [], "uid": "n"}
+    document = {"a": {"b": [{"c": 1}, {"d": None}]}, "uid": "n"}
     assert names_in([document]) == {"a", "a.b", "a.b.count", "a.b.c", "a.b.d", "uid"}
 
 
 def test_all_texts_of_a_node_are_found_but_not_the_names_of_its_fields() -> None:
-    document = {"a": {"b": ["x", {"c": "y"}, 1, None]}, "uid": "n", "links": "hidden"}
+    document = {"a": {"b": ["x", {"c": "y"}, 1, None]}, "uid": "n"}
     assert sorted(texts_in(document)) == ["n", "x", "y"]
 
 

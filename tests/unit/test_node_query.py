@@ -13,10 +13,14 @@ from api_service.domain.node_conditions import Condition, UnknownFieldsError
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.node_query import NodeQuery, WindowInThePastError, future_part, match_of, ordered, search
 from shared.availability import AvailabilityState, Interval
-from tests.inventories import HOUR, NOW, booked, node_document, polled
+from tests.inventories import HOUR, NOW, booked, node_document, node_of, polled
 
 JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["gpu", "ram_size", "x"]), inner, max_size=3)
     ),
@@ -25,7 +29,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 
 
 def node(uid: str = "n", **fields: Any) -> Node:
-    return Node("uc", "main", uid, node_document(uid, **fields))
+    return node_of("uc", "main", uid, node_document(uid, **fields))
 
 
 def fits(query: NodeQuery, *nodes: Node) -> bool:
@@ -34,7 +38,7 @@ def fits(query: NodeQuery, *nodes: Node) -> bool:
 
 @given(st.dictionaries(st.sampled_from(["gpu", "infiniband", "main_memory", "architecture", "node_type"]), JSON))
 def test_no_shape_of_a_document_breaks_a_filter(fields: dict[str, Any]) -> None:
-    subject = Node("uc", "main", "n", fields)
+    subject = node_of("uc", "main", "n", fields)
     asked = [
         NodeQuery(gpu=frozenset({True})),
         NodeQuery(gpu=frozenset({False})),
@@ -79,8 +83,8 @@ def test_a_node_of_which_nothing_is_known_is_unknown_and_stale() -> None:
 
 
 def test_results_are_in_the_same_order_wherever_they_come_from() -> None:
-    nodes = [Node(site, cluster, "n", {"uid": "n"}) for site in "ba" for cluster in "dc"]
-    nodes.append(Node("z", "z", "a", {"uid": "a"}))
+    nodes = [node_of(site, cluster, "n", {"uid": "n"}) for site in "ba" for cluster in "dc"]
+    nodes.append(node_of("z", "z", "a", {"uid": "a"}))
     found = search(NodeIndex(nodes), AvailabilityMap(), NodeQuery(), NOW)
     assert [(each.node.uid, each.node.site_id, each.node.cluster_id) for each in found] == [
         ("a", "z", "z"), ("n", "a", "c"), ("n", "a", "d"), ("n", "b", "c"), ("n", "b", "d"),

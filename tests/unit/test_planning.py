@@ -10,16 +10,15 @@ from hypothesis import strategies as st
 
 from api_service.domain import planning
 from api_service.domain.availability_map import AvailabilityMap
-from api_service.domain.inventory import Node
 from api_service.domain.node_query import Match, match_of
 from api_service.domain.planning import HORIZON, bookings_in
-from tests.inventories import HOUR, NOW, booked, node_document, polled
+from tests.inventories import HOUR, NOW, booked, node_document, node_of, polled
 from tests.planned import BOOKINGS, CASES, MINUTE, SAMPLES, SPAN, WINDOWS, Sample, minute_of, minutes, slots
 
 
 def known(*hours: tuple[float, float], uid: str = "n", site_id: str = "uc", **more: Any) -> Match:
     """A node whose bookings are given in hours after now."""
-    return Match(Node(site_id, "main", uid, node_document(uid)), None, booked(*hours, node_id=uid, **more))
+    return Match(node_of(site_id, "main", uid, node_document(uid)), None, booked(*hours, node_id=uid, **more))
 
 
 @CASES
@@ -126,7 +125,7 @@ def test_a_node_in_maintenance_or_unreadable_is_in_no_slot(lacking: dict[str, An
 
 
 def test_a_node_of_which_nothing_is_known_is_in_no_slot() -> None:
-    assert starts(match_of(Node("uc", "main", "n", {"uid": "n"}), AvailabilityMap())) == []
+    assert starts(match_of(node_of("uc", "main", "n", {"uid": "n"}), AvailabilityMap())) == []
 
 
 def test_nodes_are_together_at_one_site_unless_any_will_do() -> None:
@@ -165,7 +164,7 @@ def test_sites_are_not_looked_at_whose_slots_could_not_be_earlier() -> None:
     seen, nodes = AvailabilityMap(), []
     for site_id, hours in (("a", (0, 2)), ("b", (3, 4)), ("c", (3, 4)), ("d", (0, 1))):
         seen.replace(polled(site_id, booked(hours, node_id="n")), received_at=NOW)
-        nodes.append(Node(site_id, "main", "n", {"uid": "n"}))
+        nodes.append(node_of(site_id, "main", "n", {"uid": "n"}))
     looked_at = []
 
     def watched() -> Iterator[Iterable[Match]]:
@@ -189,7 +188,9 @@ def test_a_slot_is_stale_if_what_is_known_of_one_of_its_nodes_is() -> None:
     seen = AvailabilityMap()
     seen.replace(polled("uc", booked(node_id="a")), received_at=NOW)
     seen.replace(polled("tacc", booked(node_id="b"), at=NOW - HOUR), received_at=NOW)
-    nodes = [match_of(Node(site_id, "main", uid, {"uid": uid}), seen) for site_id, uid in (("uc", "a"), ("tacc", "b"))]
+    nodes = [
+        match_of(node_of(site_id, "main", uid, {"uid": uid}), seen) for site_id, uid in (("uc", "a"), ("tacc", "b"))
+    ]
     asked = slots(nodes, count=1, duration=HOUR, after=NOW)
     assert [(slot.site_id, slot.stale_at(NOW)) for slot in asked] == [("tacc", True), ("uc", False)]
     (slot,) = slots(nodes, count=2, duration=HOUR, after=NOW, across_sites=True)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from api_service.domain.availability_map import AvailabilityMap
-from api_service.domain.inventory import Node
 from api_service.domain.node_conditions import UnknownFieldsError
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.node_query import FILTERED
@@ -13,7 +12,7 @@ from api_service.http.filters import node_query
 from api_service.http.handlers.search import MOST_LOOKS, Search
 from api_service.http.queries import SearchQuery
 from shared.availability import Interval
-from tests.inventories import HOUR, NOW, node_document
+from tests.inventories import HOUR, NOW, node_document, node_of
 
 WINDOW = Interval(NOW + HOUR, NOW + 2 * HOUR)
 
@@ -25,7 +24,7 @@ def searched(index: NodeIndex, window: Interval | None = None, **asked: Any) -> 
 
 def indexed(size: int) -> NodeIndex:
     """So many nodes, whose usual fields are indexed."""
-    index = NodeIndex(Node("uc", "main", f"n{number}", node_document(f"n{number}")) for number in range(size))
+    index = NodeIndex(node_of("uc", "main", f"n{number}", node_document(f"n{number}")) for number in range(size))
     index.prepare([*FILTERED, ("uid",), ("node_name",), ("gpu",)])
     return index
 
@@ -34,7 +33,8 @@ def indexed(size: int) -> NodeIndex:
     ("size", "asked", "long"),
     [
         (500, {}, False),
-        (500, {"limit": "100", "sort": ["node_type", "node_name"]}, False),
+        (500, {"limit": "100", "sort": ["node_type"]}, False),
+        (500, {"limit": "100", "sort": ["node_type", "node_name"]}, True),
         (500, {"sort": ["uid"] * 20}, True),
         (500, {"facets": ["node_type", "uid", "availability"], "limit": "1"}, False),
         (500, {"uid__ic": ["x"], "limit": "1"}, False),

@@ -5,7 +5,7 @@ from functools import partial
 
 from aiohttp import web
 
-from api_service.domain.differences import differences, holds, own_fields
+from api_service.domain.differences import differences, holds
 from api_service.domain.inventory import Node
 from api_service.http.bodies import Bodies, dumps
 from api_service.http.costly import BUSY
@@ -41,7 +41,9 @@ async def get_differences(request: web.Request) -> web.Response:
 
 def _body(name: str, ids: Mapping[str, str], before: Bodies, after: Bodies) -> bytes:
     found = differences(before.inventory, after.inventory, ids)
-    changed = ((after, new, patch_between(own_fields(old), own_fields(new))) for old, new in found.changed)
+    changed = (
+        (after, new, patch_between(old.written.document(), new.written.document())) for old, new in found.changed
+    )
     # What is there no more has its versions at the commit that still held it.
     links = after.links if holds(after.inventory, ids) else before.links
     versions = str(before.inventory.version), str(after.inventory.version)

@@ -192,13 +192,13 @@ def _matches(request: web.Request, bodies: Bodies, query: NodeFilters, now: date
 
 
 def _calendar_item(match: Match, window: Interval, bodies: Bodies, now: datetime) -> dict[str, object]:
-    node = match.node
+    node, document = match.node, match.node.written.document()
     return {
         "node_id": node.uid,
         "cluster_id": node.cluster_id,
         "site_id": node.site_id,
-        "node_name": node.document.get("node_name"),
-        "node_type": node.document.get("node_type"),
+        "node_name": document.get("node_name"),
+        "node_type": document.get("node_type"),
         "availability": match.state_at(now),
         "availability_until": match.until(now),
         "last_updated": match.last_updated,

@@ -13,12 +13,12 @@ from aiohttp import web
 from api_service import keys
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.facets import Facet, facets, sorted_counts
-from api_service.domain.inventory import NODE_OWN_KEYS, Node
+from api_service.domain.inventory import NODE_OWN_KEYS, Node, Path
 from api_service.domain.node_conditions import check_known, check_valued
-from api_service.domain.node_fields import Path, path_of, selected
+from api_service.domain.node_fields import path_of, selected
 from api_service.domain.node_index import NodeIndex
 from api_service.domain.node_query import NEVER, STATE_FIELDS, Match, NodeQuery, matches_of, matching, ordered
-from api_service.http.bodies import Bodies, dumps, without
+from api_service.http.bodies import Bodies, dumps
 from api_service.http.costly import COSTLY
 from api_service.http.filters import explained, node_query
 from api_service.http.openapi import documented
@@ -41,6 +41,9 @@ MOST_LOOKS: Final = 2000
 
 LOOKS_OF_AN_ITEM: Final = 3
 """What it takes to write one item of an answer."""
+
+LOOKS_TO_SORT: Final = 3
+"""What it takes to look at a field of one node."""
 
 
 @documented(returns=SearchBody, query=SearchQuery, tag="search")
@@ -113,7 +116,9 @@ class Search:
             return True
         found = self.wanted.fitting(self.index).bit_count()
         asks_states = self.wanted.states is not None or self.wanted.window is not None
-        each_time = len(self.query.sort or ()) + asks_states + ("availability" in (self.query.facets or ()))
+        each_time = (
+            LOOKS_TO_SORT * len(self.query.sort or ()) + asks_states + ("availability" in (self.query.facets or ()))
+        )
         return looks + each_time * found + LOOKS_OF_AN_ITEM * min(found, self.query.limit) > MOST_LOOKS
 
     def rows(self) -> int:
@@ -178,13 +183,13 @@ def _item(match: Match, bodies: Bodies, fields: Sequence[str] | None, now: datet
 
 def _whole(node: Node, bodies: Bodies, told: Mapping[str, object]) -> bytes:
     more = {"site_id": node.site_id, "cluster_id": node.cluster_id, **told}
-    return bodies.node(node).body[:-1] + b"," + dumps(more)[1:]
+    return bodies.node_body(node)[:-1] + b"," + dumps(more)[1:]
 
 
 def _selected(node: Node, bodies: Bodies, names: Sequence[str], told: Mapping[str, object]) -> bytes:
     """What `names` select: fields of its file by dotted path, or what is told besides; where it is, always."""
     version = bodies.inventory.version
-    fields = selected(without(node.document, NODE_OWN_KEYS), [tuple(name.split(".")) for name in names])
+    fields = selected(node.written.document(), [tuple(name.split(".")) for name in names])
     more = {**told, "version": version, **({"links": bodies.links.node(node, version)} if "links" in names else {})}
     where = {"uid": node.uid, "site_id": node.site_id, "cluster_id": node.cluster_id}
     return dumps(where | fields | {name: value for name, value in more.items() if name in names})
