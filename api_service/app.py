@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from api_service import keys
 from api_service.adapters import git_repository
 from api_service.adapters.availability_feed import AvailabilityFeed
+from api_service.adapters.early_reading import EarlyReading
 from api_service.adapters.inventory_watch import InventoryWatch
 from api_service.domain.availability_map import AvailabilityMap
 from api_service.domain.inventory import Inventory, InventoryStore
@@ -34,7 +35,7 @@ from shared import __version__
 from shared.availability import utc_now
 from shared.broker import BrokerTransport
 from shared.probes import PROBED
-from shared.serving import spare_the_collector
+from shared.serving import set_aside, set_aside_anew
 from shared.supervision import supervised
 from shared.topology import SITE_ID, Subject, Topic
 from shared.transport import Transport
@@ -43,18 +44,22 @@ type Context = Callable[[web.Application], AbstractAsyncContextManager[None]]
 
 
 @asynccontextmanager
-async def inventory(app: web.Application) -> AsyncIterator[None]:
-    """Loads the inventory and keeps it current."""
+async def inventory(app: web.Application, *, early: EarlyReading | None = None) -> AsyncIterator[None]:
+    """Loads the inventory and keeps it current; `early` has begun to."""
 
     def prepare(loaded: Inventory) -> None:
         app[REPRESENTATIONS].prepare(loaded)
-        spare_the_collector()
+        if app[keys.INVENTORY].loaded:
+            set_aside_anew()
+        else:
+            set_aside()
 
     settings = app[keys.SETTINGS].reference
     watch = InventoryWatch(
         settings.ref_dir,
         app[keys.INVENTORY],
         reload_interval_seconds=settings.reload_interval_seconds,
+        load=early.load if early else git_repository.load,
         prepare=prepare,
     )
     async with supervised(inventory=watch.run) as app[keys.SUPERVISORS]["inventory"]:
@@ -115,7 +120,7 @@ def create_app(
         lambda: _topics(app),
         required={Topic(site) for site in settings.availability.sites},
         clock=clock,
-        settled=spare_the_collector,
+        settled=set_aside,
     )
     # A new commit may bring sites that are to be followed at once.
     app[keys.INVENTORY].listeners.append(app[FEED].refresh)

@@ -5,8 +5,6 @@ import sys
 from enum import StrEnum
 from typing import Final
 
-from aiohttp.http_exceptions import HttpProcessingError
-
 # structlog would import rich where that is installed, for tracebacks that are never drawn: a tenth of a start.
 if absent := "rich" not in sys.modules:
     sys.modules["rich"] = None  # type: ignore[assignment] # what makes an import fail
@@ -59,7 +57,12 @@ def configure_logging(form: LogFormat, *, debug: bool = False) -> None:
 
 def _worth_telling(record: logging.LogRecord) -> bool:
     """Not what aiohttp says, with a traceback and the bytes, of a request that is no HTTP: scanners send such."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    if not record.exc_info:
+        return True
+    # Settings, which are read before all else, name the form of logs: with this at the top they would wait for aiohttp.
+    from aiohttp.http_exceptions import HttpProcessingError  # noqa: PLC0415
+
+    return not isinstance(record.exc_info[1], HttpProcessingError)
 
 
 def _renderers(*, text: bool) -> list[structlog.typing.Processor]:

@@ -80,18 +80,22 @@ def opened(prog: str, host: str, port: int) -> Sequence[socket.socket]:
         sys.exit(1)
 
 
-def spare_the_collector() -> None:
-    """To be called when much was made that lasts; takes 0.1 s, in which no other thread runs.
+def set_aside() -> None:
+    """To be called when much was made that lasts, and took the place of nothing: the garbage collector leaves it out.
 
-    Each full pass of the garbage collector would take as long otherwise. What was set aside before, and is needed no
-    more, is let go.
+    Each of its full passes would go through all of it, while no other thread runs. What is garbage of it stays.
     """
-    gc.unfreeze()
-    gc.collect()
     gc.freeze()
     # What was freed meanwhile goes back to the kernel; only glibc has that, and does not do it by itself.
     if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
         trim(0)
+
+
+def set_aside_anew() -> None:
+    """The same when it took the place of what was set aside before, which is let go; takes such a pass, once."""
+    gc.unfreeze()
+    gc.collect()
+    set_aside()
 
 
 def listening(host: str, port: int) -> list[socket.socket]:

@@ -25,7 +25,6 @@ DIGEST_BYTES: Final = 16
 
 _MOMENT: Final = r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{6})?Z"
 _BOOKED: Final = rf'\{{"start":"{_MOMENT}","end":"{_MOMENT}"\}}'
-_BOUNDS: Final = re.compile(rf'"start":"({_MOMENT})","end":"({_MOMENT})"', re.ASCII)
 _USUAL_NODE: Final = re.compile(
     rf'"([^"\\\x00-\x1f]{{1,{MAX_NODE_ID}}})","maintenance":(true|false),'
     rf'"reservations":\[((?:{_BOOKED}(?:,{_BOOKED})*)?)\],"unreadable":(true|false)\}}',
@@ -128,12 +127,11 @@ def _usual_node(text: bytes) -> NodeAvailability | None:
         if found is None:
             return None
         node_id, maintenance, reservations, unreadable = found.groups()
+        # Every fourth text between quotes is a moment: the one after `start`, and the one after `end`.
+        moments = list(map(datetime.fromisoformat, reservations.split('"')[3::4]))
         return NodeAvailability(
             node_id,
-            tuple(
-                Interval(datetime.fromisoformat(start), datetime.fromisoformat(end))
-                for start, end in _BOUNDS.findall(reservations)
-            ),
+            tuple(map(Interval, moments[::2], moments[1::2])),
             maintenance=maintenance == "true",
             unreadable=unreadable == "true",
         )

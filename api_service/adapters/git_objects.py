@@ -25,6 +25,8 @@ pygit2.settings.owner_validation = False
 pygit2.settings.search_path[ConfigLevel.GLOBAL] = ""
 pygit2.settings.search_path[ConfigLevel.XDG] = ""
 pygit2.settings.search_path[ConfigLevel.SYSTEM] = ""
+# What is read is inflated, which has a checksum; to hash it besides takes a third of reading. git does not either.
+pygit2.settings.enable_strict_hash_verification(False)  # noqa: FBT003 - it has no name
 
 MAX_BRANCHES: Final = 1000
 
@@ -71,13 +73,14 @@ class Commit(NamedTuple):
 
 
 class GitObjects:
-    """A repository. Every method may raise RepositoryError."""
+    """A repository, whose folder is `path`. Every method may raise RepositoryError."""
 
     def __init__(self, folder: str) -> None:
         with _TRANSLATED:
             self._repository = pygit2.Repository(folder)
         common = Path(folder, "commondir")
         shared = Path(folder, common.read_text().strip()) if common.exists() else Path(folder)
+        self.path = folder
         self._loose = str(shared / "objects")
         self._folders: dict[str, Mapping[bytes, _Written]] = {}
 
@@ -87,6 +90,10 @@ class GitObjects:
         with _TRANSLATED:
             found = pygit2.discover_repository(str(folder))
         return None if found is None else cls(found)
+
+    def close(self) -> None:
+        """Lets go of its files, and of what is kept of them in memory."""
+        self._repository.free()
 
     @property
     def top(self) -> Path:

@@ -3,12 +3,14 @@
 import asyncio
 import gc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
 import structlog
 
 from api_service.adapters import git_repository
+from api_service.adapters.background import begun
 from api_service.adapters.git_repository import Revision
 from api_service.domain.inventory import (
     Inventory,
@@ -22,6 +24,8 @@ MAX_LOGGED_FAULTS: Final = 100
 
 SELDOM: Final = 1_000_000
 """So many objects are made between two passes of the garbage collector while an inventory is loaded."""
+
+USUALLY: Final = gc.get_threshold()
 
 log = structlog.get_logger()
 
@@ -79,9 +83,9 @@ class InventoryWatch:
         revision: Revision | None = None
         try:
             # Before the load, so that what changes during it is noticed at the next look.
-            revision = await asyncio.to_thread(self._probe, self._ref_dir)
+            revision = await asyncio.wrap_future(begun(partial(self._probe, self._ref_dir)))
             if revision != self._seen:
-                self._store.replace(await asyncio.to_thread(self._prepared))
+                self._store.replace(await asyncio.wrap_future(begun(self._prepared)))
             self._seen = revision
         except InventoryUnreadableError as error:
             self._seen = None
@@ -97,13 +101,12 @@ class InventoryWatch:
     def _prepared(self) -> Inventory:
         # What is made lasts: the garbage collector would go through it over and over, and find nothing. It is not
         # switched off, since a disk may hang for ever.
-        usual = gc.get_threshold()
-        gc.set_threshold(SELDOM, *usual[1:])
+        gc.set_threshold(SELDOM, *USUALLY[1:])
         try:
             inventory = self._load(self._ref_dir)
             self._prepare(inventory)
         finally:
-            gc.set_threshold(*usual)
+            gc.set_threshold(*USUALLY)
         return inventory
 
     def _refuse(self, reason: str, revision: Revision | None) -> bool:

@@ -4,13 +4,14 @@ A file that cannot be served is left out, a site's or a cluster's with all that 
 Ignored without a word: whatever begins with a dot, and files that do not end in `.json`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
-from weakref import WeakValueDictionary
 
+from api_service.adapters.entries import Entry, File, Folder, Unusable
 from api_service.adapters.json_document import MAX_FILE_BYTES, UnusableDocumentError, parse_document
-from api_service.adapters.written_document import AtHand, WrittenDocument
+from api_service.adapters.pieces import Part, Sizes
+from api_service.adapters.written_document import SHARED, AtHand, WrittenDocument
 from api_service.domain import history
 from api_service.domain.data_faults import DataFault, FaultKind
 from api_service.domain.inventory import (
@@ -34,46 +35,6 @@ MAX_TOTAL_BYTES: Final = 1024**3
 _SUFFIX: Final = ".json"
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file that was not read yet.
-
-    Attributes:
-        read: May raise OSError.
-        stamp: Differs once the file was written again, as far as can be told without reading it.
-        content: What names its content: two files that have it in common hold the same. None if nothing does.
-    """
-
-    size: int
-    read: Callable[[], bytes] = field(repr=False)
-    stamp: tuple[int, ...] = ()
-    content: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder that was not listed yet; `entries` gives names and what bears them, and may raise OSError."""
-
-    entries: Callable[[], Iterable[tuple[str, "Entry"]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """An entry that is never followed or opened, such as a device, and why."""
-
-    why: str
-
-
-type Entry = File | Folder | Unusable
-
-
-_shared: Final = WeakValueDictionary[tuple[str, str, frozenset[str]], WrittenDocument]()
-"""By what names a file's content, the file's name, and which keys are ours: commits have most of their files in common.
-
-What no inventory holds any more is forgotten.
-"""
-
-
 def read_inventory(top: Folder) -> Inventory:
     """What `top` holds, without version or history.
 
@@ -81,7 +42,14 @@ def read_inventory(top: Folder) -> Inventory:
         InventoryRefusedError: if it holds more than `MAX_ENTRIES` or `MAX_TOTAL_BYTES`.
         OSError: if `top` itself cannot be listed; what cannot be read below it is a fault.
     """
-    return _Reading().inventory(top)
+    return read_part(top, Part())[0]
+
+
+def read_part(top: Folder, part: Part) -> tuple[Inventory, Sizes]:
+    """The same with the nodes of `part` alone, and how much was read; raises as `read_inventory`."""
+    reading = _Reading(part)
+    inventory = reading.inventory(top)
+    return inventory, Sizes(reading.node_bytes, reading.total - reading.node_bytes)
 
 
 @dataclass(slots=True)
@@ -97,10 +65,13 @@ class _Level:
 class _Reading:
     """One pass over the files."""
 
+    part: Part
     faults: dict[tuple[str, FaultKind], DataFault] = field(default_factory=dict)
     at_hand: AtHand = field(default_factory=lambda: AtHand([path for path in FILTERED if path[0] not in NODE_OWN_KEYS]))
+    clusters: int = 0
     entries: int = 0
     total: int = 0
+    node_bytes: int = 0
 
     def inventory(self, top: Folder) -> Inventory:
         level = self._sorted_out(history.ROOT_PATH, top.entries(), files=None, folders={"sites"})
@@ -136,12 +107,18 @@ class _Reading:
         return Site(uid, written, clusters, flavors)
 
     def _cluster(self, site_id: str, uid: str, folder: Folder) -> Cluster | None:
+        others = self.clusters % self.part.of != self.part.number
+        # Whatever becomes of it here: all that read have to count alike.
+        self.clusters += 1
         level = self._listed(history.cluster_path(site_id, uid), folder, files={uid}, folders={"nodes"})
         written = self._own_document(level, uid)
         if written is None:
             return None
-        documents = self._documents(level, "nodes", NODE_OWN_KEYS)
-        return Cluster(site_id, uid, written, {each: Node(site_id, uid, each, found) for each, found in documents})
+        before = self.total
+        documents = self._documents(level, "nodes", NODE_OWN_KEYS, others=others)
+        nodes = {each: Node(site_id, uid, each, found) for each, found in documents}
+        self.node_bytes += self.total - before
+        return self.part.found(Cluster(site_id, uid, written, nodes))
 
     def _own_document(self, level: _Level, uid: str) -> WrittenDocument | None:
         path = f"{level.path}/{uid}{_SUFFIX}"
@@ -159,11 +136,13 @@ class _Reading:
             for each in sorted(level.folders):
                 yield each, level.folders[each]
 
-    def _documents(self, parent: _Level, name: str, own: frozenset[str]) -> Iterator[tuple[str, WrittenDocument]]:
-        """The documents that a collection of files holds, sorted."""
+    def _documents(
+        self, parent: _Level, name: str, own: frozenset[str], *, others: bool = False
+    ) -> Iterator[tuple[str, WrittenDocument]]:
+        """The documents that a collection of files holds, sorted; those of `others` are counted only."""
         if name in parent.folders:
             level = self._listed(_joined(parent.path, name), parent.folders[name], files=None, folders=())
-            for stem in sorted(level.files):
+            for stem in () if others else sorted(level.files):
                 document = self._document(f"{level.path}/{stem}{_SUFFIX}", stem, level.files[stem], own)
                 if document is not None:
                     yield stem, document
@@ -219,28 +198,36 @@ class _Reading:
     def _written(self, file: File, stem: str, own: frozenset[str]) -> WrittenDocument:
         if file.content is None:
             return self._read(file, stem, own)
-        if (known := _shared.get((file.content, stem, own))) is None:
-            known = _shared[file.content, stem, own] = self._read(file, stem, own)
+        name = file.content, stem, own
+        if (known := SHARED.get(name)) is None:
+            known = SHARED[name] = self._read(file, stem, own)
         return known
 
     def _read(self, file: File, stem: str, own: frozenset[str]) -> WrittenDocument:
         document = parse_document(self._content(file), stem)
-        return WrittenDocument.of(document, own, self.at_hand.of(document) if own is NODE_OWN_KEYS else {})
+        at_hand = self.at_hand.of(document) if own is NODE_OWN_KEYS else {}
+        return WrittenDocument.of(document, own, at_hand, file.content)
 
     def _content(self, file: File) -> bytes:
-        if file.size > MAX_FILE_BYTES:
+        size = file.size()
+        if size > MAX_FILE_BYTES:
             raise UnusableDocumentError(FaultKind.TOO_LARGE, f"larger than {MAX_FILE_BYTES} bytes")
-        self._count(size=file.size)
+        self._count(size=size)
         return file.read()
 
     def _count(self, *, entries: int = 0, size: int = 0) -> None:
         self.entries += entries
         self.total += size
         if self.entries > MAX_ENTRIES or self.total > MAX_TOTAL_BYTES:
-            raise InventoryRefusedError(f"it holds more than {MAX_ENTRIES} files or {MAX_TOTAL_BYTES} bytes")
+            raise too_much()
 
     def _fault(self, path: str, kind: FaultKind, detail: str, *, left_out: bool = True) -> None:
         self.faults[path, kind] = DataFault(path, kind, detail, left_out)
+
+
+def too_much() -> InventoryRefusedError:
+    """Why an inventory beyond the bounds is refused."""
+    return InventoryRefusedError(f"it holds more than {MAX_ENTRIES} files or {MAX_TOTAL_BYTES} bytes")
 
 
 def _joined(path: str, name: str) -> str:

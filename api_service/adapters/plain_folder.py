@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from api_service.adapters.entries import Entry, File, Folder, Unusable
 from api_service.adapters.json_document import MAX_FILE_BYTES
-from api_service.adapters.json_repository import MAX_ENTRIES, Entry, File, Folder, Unusable, read_inventory
+from api_service.adapters.json_repository import MAX_ENTRIES, read_inventory
 from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryUnreadableError
 
 _ATTEMPTS: Final = 3
@@ -108,5 +109,5 @@ class _Files:
             return self.folder(path)
         if stat.S_ISREG(found.st_mode):
             stamp = (found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-            return File(found.st_size, partial(self.read, path), stamp)
+            return File(lambda: found.st_size, partial(self.read, path), stamp)
         return Unusable("neither a file nor a folder")

@@ -152,6 +152,14 @@ class Inventory:
         except KeyError:
             raise NotInInventoryError(f"site {site_id} has no flavor {flavor_id!r:.300}") from None
 
+    def written(self) -> Iterator[Written]:
+        """Every document but the root's."""
+        for site in self.sites.values():
+            yield site.written
+            yield from (each.written for each in site.clusters.values())
+            yield from (each.written for each in site.flavors.values())
+            yield from (each.written for each in site.nodes())
+
     def nodes(self) -> Iterator[Node]:
         """Every node, site by site."""
         for site in self.sites.values():

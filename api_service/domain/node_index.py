@@ -22,7 +22,7 @@ class FieldIndex:
         filled: Rows with anything but nulls, empty texts, empty lists and empty objects.
     """
 
-    def __init__(self, told: Iterable[tuple[Iterable[Any], Sequence[int]]], size: int) -> None:
+    def __init__(self, told: Iterable[tuple[Sequence[Any], Sequence[int]]], size: int) -> None:
         """Takes what there is.
 
         Args:
@@ -49,8 +49,8 @@ class FieldIndex:
                         self.objects = True
                     case _:  # null
                         pass
-                if value not in (None, "", {}):
-                    filled.extend(rows)
+            if any(value not in (None, "", {}) for value in values):
+                filled.extend(rows)
         self.texts = {value: kept(rows, size) for value, rows in texts.items()}
         self.numbers = {value: kept(rows, size) for value, rows in numbers.items()}
         self.flags = {value: kept(rows, size) for value, rows in flags.items()}
@@ -105,7 +105,7 @@ class NodeIndex:
         each = self._kinds
         if path[0] not in NODE_OWN_KEYS and not all(path in node.written.at_hand for node, _ in each):
             each = [(node, (row,)) for row, node in enumerate(self.nodes)]
-        return FieldIndex(((field_values(node, path), rows) for node, rows in each), len(self.nodes))
+        return FieldIndex(((list(field_values(node, path)), rows) for node, rows in each), len(self.nodes))
 
     @cached_property
     def _kinds(self) -> Sequence[tuple[Node, Sequence[int]]]:

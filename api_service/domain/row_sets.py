@@ -16,6 +16,8 @@ _NOT_EMPTY: Final = re.compile(rb"[^\0]")
 
 def kept(rows: Sequence[int], size: int) -> Rows:
     """Of `size` rows these, each once, in whatever form is shorter."""
+    if len(rows) == size:
+        return (1 << size) - 1
     one_by_one = array("I", rows)
     return bits([one_by_one]) if len(rows) * _ROW_BITS > size else one_by_one
 

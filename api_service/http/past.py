@@ -18,8 +18,9 @@ from api_service.http.schemas import ParameterProblem
 
 type Load = Callable[[Version, History], Inventory]
 
-# What a node takes in memory, as multiples of its JSON: that, what it belongs to, and the list of its cluster.
-_BYTES_OF_A_NODE: Final = 3
+# What a resource takes in memory: its JSON, its body or the list that it is in, twice; and what holds it.
+_TIMES_A_TEXT: Final = 3
+_BYTES_BESIDE_A_TEXT: Final = 1000
 
 
 class Past:
@@ -105,4 +106,4 @@ def _resolved(history: History, name: str, value: str | int | datetime) -> Versi
 
 
 def _weight(bodies: Bodies) -> int:
-    return _BYTES_OF_A_NODE * sum(len(node.written.text) for node in bodies.inventory.nodes())
+    return sum(_TIMES_A_TEXT * len(each.text) + _BYTES_BESIDE_A_TEXT for each in bodies.inventory.written())

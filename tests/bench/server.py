@@ -24,7 +24,7 @@ from api_service.settings import Settings
 from shared.availability import utc_now
 from shared.embedded import EmbeddedTransport
 from shared.logs import LogFormat, configure_logging
-from shared.serving import SERVER_OPTIONS, serve, spare_the_collector
+from shared.serving import SERVER_OPTIONS, serve, set_aside_anew
 from tests.bench.running import LOCALHOST
 from tests.bench.world import Bookings, World
 from tests.inventories import cluster, linear_history, sha, site
@@ -96,7 +96,7 @@ def lasting(loaded: Inventory) -> Context:
     async def context(app: web.Application) -> AsyncIterator[None]:
         app[REPRESENTATIONS].prepare(loaded)
         app[keys.INVENTORY].replace(loaded)
-        spare_the_collector()
+        set_aside_anew()
         yield
 
     return context

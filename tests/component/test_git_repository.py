@@ -14,7 +14,7 @@ from pathlib import Path
 import pygit2
 import pytest
 
-from api_service.adapters import git_repository
+from api_service.adapters import git_history
 from api_service.adapters.git_repository import load, load_at, probe
 from api_service.domain.data_faults import FaultKind
 from api_service.domain.history import NoSuchVersionError, Version
@@ -649,4 +649,4 @@ def test_the_configuration_of_whoever_runs_the_service_does_not_matter() -> None
     levels = pygit2.enums.ConfigLevel
     searched = [pygit2.settings.search_path[level] for level in (levels.GLOBAL, levels.XDG, levels.SYSTEM)]
     assert searched == ["", "", ""]
-    assert git_repository.MAX_COMMITS == 100_000
+    assert git_history.MAX_COMMITS == 100_000

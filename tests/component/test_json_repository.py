@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from api_service.adapters import json_repository
+from api_service.adapters.entries import Entry, File, Folder, Unusable
 from api_service.adapters.json_document import MAX_FILE_BYTES
-from api_service.adapters.json_repository import Entry, File, Folder, Unusable, read_inventory
+from api_service.adapters.json_repository import read_inventory
 from api_service.domain.data_faults import DataFault, FaultKind
 from api_service.domain.inventory import Inventory, InventoryRefusedError
 from tests.repositories import SAMPLE
@@ -24,7 +25,7 @@ def folder(tree: Tree) -> Folder:
         for name, content in tree.items():
             match content:
                 case bytes():
-                    yield name, File(len(content), lambda content=content: content)  # type: ignore[misc]
+                    yield name, File(lambda content=content: len(content), lambda content=content: content)  # type: ignore[misc]
                 case dict():
                     yield name, folder(content)
                 case entry:
@@ -299,7 +300,7 @@ def failing() -> Any:
 
 
 def test_a_file_that_cannot_be_read_is_left_out_alone() -> None:
-    inventory = read({**SMALL, f"{NODES}/n1.json": File(9, failing)})
+    inventory = read({**SMALL, f"{NODES}/n1.json": File(lambda: 9, failing)})
     assert ids(inventory) == [each for each in ALL if each != "tacc/chameleon/n1"]
     assert only_fault(inventory) == DataFault(
         f"{NODES}/n1.json", FaultKind.UNREADABLE, "cannot be read: Permission denied"
@@ -329,23 +330,23 @@ def test_what_is_neither_file_nor_folder_is_told_once_even_in_place_of_a_site_fi
 
 
 def test_a_file_that_is_told_to_be_too_large_is_never_read() -> None:
-    inventory = read({**SMALL, f"{NODES}/n1.json": File(MAX_FILE_BYTES + 1, failing)})
+    inventory = read({**SMALL, f"{NODES}/n1.json": File(lambda: MAX_FILE_BYTES + 1, failing)})
     assert only_fault(inventory).kind is FaultKind.TOO_LARGE
 
 
 def test_a_file_that_grew_since_it_was_looked_at_is_too_large_all_the_same() -> None:
-    grown = File(9, lambda: b'{"uid": "n1"}' + b" " * MAX_FILE_BYTES)
+    grown = File(lambda: 9, lambda: b'{"uid": "n1"}' + b" " * MAX_FILE_BYTES)
     assert only_fault(read({**SMALL, f"{NODES}/n1.json": grown})).kind is FaultKind.TOO_LARGE
 
 
 def test_more_files_than_are_bearable_are_refused() -> None:
-    endless = Folder(lambda: ((f"{n}.txt", File(0, failing)) for n in range(10**9)))
+    endless = Folder(lambda: ((f"{n}.txt", File(lambda: 0, failing)) for n in range(10**9)))
     with pytest.raises(InventoryRefusedError, match=f"{json_repository.MAX_ENTRIES} files"):
         read({**SMALL, "sites/edge": endless})
 
 
 def test_more_bytes_than_are_bearable_are_refused() -> None:
-    large = File(MAX_FILE_BYTES, lambda: b"")
+    large = File(lambda: MAX_FILE_BYTES, lambda: b"")
     files = {f"{NODES}/x{n}.json": large for n in range(json_repository.MAX_TOTAL_BYTES // MAX_FILE_BYTES + 1)}
     with pytest.raises(InventoryRefusedError, match=f"{json_repository.MAX_TOTAL_BYTES} bytes"):
         read({**SMALL, **files})

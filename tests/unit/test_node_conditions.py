@@ -214,3 +214,9 @@ def test_an_index_answers_as_reading_every_node_does(
         path = tuple(field.split("."))
         expected = [int(node.uid) for node in subject.nodes if oracle(node.written.document(), path, suffix, asked)]
         assert answer == expected
+
+
+def test_a_node_with_several_values_counts_once_among_those_that_have_any() -> None:
+    subject = index_of(["a", "b", "c", "d"], None, "", [])
+    assert found(subject, "f__empty", "false") == [0]
+    assert found(subject, "f__empty", "true") == [1, 2, 3]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from shared.serving import SWITCH_SECONDS, serve, spare_the_collector
+from shared.serving import SWITCH_SECONDS, serve, set_aside_anew
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,12 +47,12 @@ def thawed() -> Iterator[None]:
 def test_what_lasts_is_passed_over_by_the_collector_until_it_is_needed_no_more() -> None:
     lasting: Lasting | None = Lasting()
     seen = weakref.ref(lasting)
-    spare_the_collector()
+    set_aside_anew()
     assert not any(each is lasting for each in gc.get_objects())
     lasting = None
     gc.collect()
     assert seen() is not None
-    spare_the_collector()
+    set_aside_anew()
     assert seen() is None
 
 
