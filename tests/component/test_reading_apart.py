@@ -25,6 +25,7 @@ from tests.component.test_git_repository import NODE, SHAPES, change_node, damag
 from tests.eventually import until
 from tests.inventories import cluster, inventory, site
 from tests.repositories import DATA, GitRepository, write
+from tests.unmeasured import unmeasured
 
 type Shape = Callable[[GitRepository, Path], Path]
 
@@ -40,6 +41,13 @@ def faulty(repository: GitRepository, _: Path) -> Path:
     repository.commit("faults")
     lose(repository, f"HEAD:{DATA}/sites/uc/uc.json")
     return repository.data
+
+
+@pytest.fixture(autouse=True)
+def as_users_run_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What measures coverage would be killed with a reader while it writes."""
+    for name in set(os.environ) - unmeasured().keys():
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture
