@@ -35,14 +35,20 @@ def node_document(uid: str, **fields: Any) -> dict[str, Any]:
     }
 
 
-def node_of(site_id: str, cluster_id: str, uid: str, document: Mapping[str, Any]) -> Node:
-    """A node whose file holds `document`."""
-    at_hand = AtHand([path for path in FILTERED if path[0] not in NODE_OWN_KEYS]).of(document)
-    return Node(site_id, cluster_id, uid, WrittenDocument.of(document, NODE_OWN_KEYS, at_hand))
+def at_hand() -> AtHand:
+    """What one reading keeps at hand."""
+    return AtHand([path for path in FILTERED if path[0] not in NODE_OWN_KEYS])
+
+
+def node_of(site_id: str, cluster_id: str, uid: str, document: Mapping[str, Any], known: AtHand | None = None) -> Node:
+    """A node whose file holds `document`; `known` is what others of the same reading have at hand."""
+    written = WrittenDocument.of(document, NODE_OWN_KEYS, (known or at_hand()).of(document))
+    return Node(site_id, cluster_id, uid, written)
 
 
 def cluster(site_id: str, uid: str, nodes: Iterable[Mapping[str, Any]], **fields: Any) -> Cluster:
-    made = {each["uid"]: node_of(site_id, uid, each["uid"], each) for each in nodes}
+    known = at_hand()
+    made = {each["uid"]: node_of(site_id, uid, each["uid"], each, known) for each in nodes}
     written = WrittenDocument.of({"uid": uid, "type": "cluster", **fields}, OWN_KEYS)
     return Cluster(site_id, uid, written, dict(sorted(made.items())))
 

@@ -1,13 +1,16 @@
 """How much memory a replica needs for each node."""
 
+import asyncio
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from deploy.local.rabbitmq import RabbitNode
-from shared.availability import utc_now
 from tests.bench.publishing import published
 from tests.bench.report import number
-from tests.bench.running import started
+from tests.bench.starting import MEGABYTE, starts
+from tests.bench.world import World
 from tests.bounds.load import memory_of
 
 SIZES: Final = (500, 5_000)
@@ -23,10 +26,10 @@ KILO: Final = 1e3
 async def told(node: RabbitNode) -> str:
     """For the document."""
     documents = {}
-    began = utc_now().replace(second=0, microsecond=0).isoformat()
-    for size in SIZES:
-        with started("tests.bench.server", str(size), began, ready="/sites") as server:
-            documents[size] = memory_of(server.pid)
+    with tempfile.TemporaryDirectory() as folder:
+        for size in SIZES:
+            (start,) = await asyncio.to_thread(starts, node, World.of(size), Path(folder, str(size)), 1)
+            documents[size] = start.memory / MEGABYTE
     booked = {}
     for nodes in BOOKED:
         async with published(node, sites=SITES, nodes=nodes) as (_, (server,)):

@@ -93,8 +93,8 @@ def measured(times: Mapping[int, int]) -> str:
         node = started_node(folder / "rabbitmq")
         try:
             for size, count in times.items():
-                starts = _starts(node, World.of(size), folder / str(size), count)
-                rows.append(row(size, starts))
+                found = starts(node, World.of(size), folder / str(size), count)
+                rows.append(row(size, found))
                 print(dict(zip(HEAD, rows[-1], strict=True)), flush=True)
         finally:
             node.close()
@@ -118,7 +118,7 @@ def row(size: int, starts: Sequence[Start]) -> list[str]:
     ]
 
 
-def _starts(node: RabbitNode, world: World, folder: Path, count: int) -> list[Start]:
+def starts(node: RabbitNode, world: World, folder: Path, count: int) -> list[Start]:
     url = add_vhost(node, f"start{world.size}")
     data = repository(world, folder / "repository")
     asyncio.run(_publish(url, list(Bookings(world, utc_now().replace(second=0, microsecond=0)).snapshots.values())))
