@@ -35,7 +35,7 @@ class Remembered:
         Args:
             key: Names it.
             make: Called in a thread, if it is not kept.
-            weigh: About how many bytes it takes to keep it.
+            weigh: About how many bytes it takes to keep it; likewise, since there may be much to weigh.
 
         Raises:
             TooBusyError: too many others are waiting for their turn already.
@@ -61,9 +61,9 @@ class Remembered:
     async def _made[V](self, key: Hashable, make: Callable[[], V], weigh: Callable[[V], int]) -> V:
         making = self._making
         try:
-            value = await self._work.do(make)
+            value, weight = await self._work.do(lambda: _weighed(make, weigh))
             if making is self._making:
-                self._keep(key, value, weigh(value))
+                self._keep(key, value, weight)
             return value
         finally:
             making.pop(key, None)
@@ -72,3 +72,8 @@ class Remembered:
         self._kept[key] = (value, weight)
         while self.kept_bytes > self._most_bytes:
             del self._kept[next(iter(self._kept))]
+
+
+def _weighed[V](make: Callable[[], V], weigh: Callable[[V], int]) -> tuple[V, int]:
+    value = make()
+    return value, weigh(value)
