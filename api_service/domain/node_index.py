@@ -91,7 +91,7 @@ class NodeIndex:
     def field(self, path: Path) -> FieldIndex:
         """What the nodes have at `path`; kept if any has the field, so that clients cannot fill the memory."""
         if (found := self._fields.get(path)) is None:
-            found = self._indexed(path)
+            found = FieldIndex((), len(self.nodes)) if self._is_nowhere(path) else self._indexed(path)
             if found.known:
                 self._fields[path] = found
         return found
@@ -100,6 +100,16 @@ class NodeIndex:
         """Indexes fields that will be asked for, and keeps what is found, even where no node has one."""
         for path in paths:
             self._fields[path] = self._indexed(path)
+
+    def _is_nowhere(self, path: Path) -> bool:
+        """Whether it is known already that no node has the field: so it is once somebody was told which there are.
+
+        To look for one that is misspelt is to make the object of every node, and nobody keeps what was not found.
+        """
+        # An empty key at the top has no part in the names of what is below.
+        if "names" not in vars(self) or not all(path) or path[0] in NODE_OWN_KEYS:
+            return False
+        return ".".join(path) not in self.names
 
     def _indexed(self, path: Path) -> FieldIndex:
         each = self._kinds

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from api_service.domain.inventory import Node
 from api_service.domain.node_conditions import (
     Condition,
     Suffix,
@@ -220,3 +221,40 @@ def test_a_node_with_several_values_counts_once_among_those_that_have_any() -> N
     subject = index_of(["a", "b", "c", "d"], None, "", [])
     assert found(subject, "f__empty", "false") == [0]
     assert found(subject, "f__empty", "true") == [1, 2, 3]
+
+
+KEYS = st.sampled_from(["a", "b", "", "count", "a.b"])
+SHAPES = st.recursive(
+    st.sampled_from([None, 1, "x"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+)
+
+
+@example([{"": {"a": 1}}], ["", "a"])
+@given(st.lists(st.dictionaries(KEYS, SHAPES, max_size=3), max_size=3), st.lists(KEYS, min_size=1, max_size=4))
+def test_a_field_is_known_or_not_whether_or_not_all_names_have_been_gathered(
+    documents: list[dict[str, Any]], path: list[str]
+) -> None:
+    subjects = [
+        NodeIndex(node_of("uc", "main", str(number), document) for number, document in enumerate(documents))
+        for _ in range(2)
+    ]
+    assert isinstance(subjects[1].names, frozenset)
+    assert subjects[0].field(tuple(path)).known == subjects[1].field(tuple(path)).known
+
+
+def test_a_field_that_no_node_has_is_not_looked_for_again_once_all_names_have_been_gathered() -> None:
+    class Counted:
+        text, at_hand, looks = b'{"uid":"n"}', {}, 0  # type: ignore[var-annotated]
+
+        def document(self) -> dict[str, Any]:
+            self.looks += 1
+            return {"uid": "n"}
+
+    written = Counted()
+    subject = NodeIndex([Node("uc", "main", "n", written)])
+    assert not subject.field(("misspelt",)).known
+    assert subject.names == {"uid"}
+    looks = written.looks
+    assert not subject.field(("misspelt",)).known
+    assert written.looks == looks
