@@ -46,7 +46,7 @@ class Sizes:
     others: int
 
 
-type Parts = tuple[str, bytes, Mapping[Path, Sequence[Any]], frozenset[str], str | None]
+type Record = tuple[str, bytes, Mapping[Path, Sequence[Any]], frozenset[str], str | None]
 """A node's uid, and all that its document has."""
 
 
@@ -56,7 +56,7 @@ class Piece:
 
     site_id: str
     cluster_id: str
-    nodes: Sequence[Parts]
+    nodes: Sequence[Record]
 
 
 type Rest = tuple[Inventory, Sizes]
@@ -77,7 +77,7 @@ def tell(read: Callable[[Callable[[Cluster], Cluster]], Rest], pipe: int) -> Non
 
     def found(cluster: Cluster) -> Cluster:
         for nodes in batched(cluster.nodes.values(), NODES_AT_ONCE):
-            outbox.put(Piece(cluster.site_id, cluster.uid, [_parts(node) for node in nodes]))
+            outbox.put(Piece(cluster.site_id, cluster.uid, [_record(node) for node in nodes]))
         return replace(cluster, nodes={})
 
     told: Told
@@ -120,7 +120,7 @@ class _Outbox:
                 self._waiting.popleft()
 
 
-def _parts(node: Node) -> Parts:
+def _record(node: Node) -> Record:
     written = cast("WrittenDocument", node.written)
     return node.uid, written.text, written.at_hand, written.shadowed, written.content
 
@@ -143,15 +143,15 @@ def all_of(stream: BinaryIO) -> tuple[Nodes, Rest]:
         match told:
             case Piece(site_id, cluster_id):
                 of_cluster = nodes.setdefault((site_id, cluster_id), {})
-                of_cluster.update((parts[0], _node(site_id, cluster_id, parts)) for parts in told.nodes)
+                of_cluster.update((record[0], _node(site_id, cluster_id, record)) for record in told.nodes)
             case Exception():
                 raise told
             case rest:
                 return nodes, rest
 
 
-def _node(site_id: str, cluster_id: str, parts: Parts) -> Node:
-    uid, text, at_hand, shadowed, content = parts
+def _node(site_id: str, cluster_id: str, record: Record) -> Node:
+    uid, text, at_hand, shadowed, content = record
     written = WrittenDocument(text, at_hand, shadowed, content)
     if content is not None:
         written = SHARED.setdefault((content, uid, NODE_OWN_KEYS), written)
