@@ -25,7 +25,7 @@ pygit2.settings.owner_validation = False
 pygit2.settings.search_path[ConfigLevel.GLOBAL] = ""
 pygit2.settings.search_path[ConfigLevel.XDG] = ""
 pygit2.settings.search_path[ConfigLevel.SYSTEM] = ""
-# What is read is inflated, which has a checksum; to hash it besides takes a third of reading. git does not either.
+# What is read is inflated, which has a checksum; to hash it besides takes half as long again. git does not either.
 pygit2.settings.enable_strict_hash_verification(False)  # noqa: FBT003 - it has no name
 
 MAX_BRANCHES: Final = 1000
