@@ -101,6 +101,11 @@ class AvailabilityMap:
         self._current.pop(topic, None)
         (self._sites if topic.subject is Subject.SITE else self._flavors).pop(topic.site_id, None)
 
+    def is_stale(self, site_id: str, moment: datetime) -> bool:
+        """Whether the data of a site is stale; that of a site never synced always is."""
+        site = self._sites.get(site_id)
+        return site is None or site.stale_at(moment)
+
     def node(self, site_id: str, node_id: str) -> NodeAvailability | None:
         """What is known of a node; None if its site was never synced or Blazar does not list it."""
         site = self._sites.get(site_id)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from api_service.domain.availability_map import AvailabilityMap, ObservedSite
-from api_service.domain.inventory import Node
+from api_service.domain.inventory import Inventory, Node
 from api_service.domain.node_conditions import Condition, UnknownFieldsError
 from api_service.domain.node_fields import distinct_values, path_of, rank
 from api_service.domain.node_index import NodeIndex
@@ -188,6 +188,16 @@ def search(index: NodeIndex, availability: AvailabilityMap, query: NodeQuery, no
     """The same as nodes with what is known of them, in the order of the index."""
     rows = matching(index, availability, query, now)
     return list(matches_of(index.nodes_in(rows), availability))
+
+
+def sites_in_question(matches: Iterable[Match], query: NodeQuery, inventory: Inventory) -> list[str]:
+    """The sites whose data an answer about `matches`, the result of `query`, rests on; sorted.
+
+    Those of the matches and those that the query names: of a site that was never synced, an answer without any node
+    still has to say so. Where neither gives one, all sites were asked.
+    """
+    named = inventory.sites.keys() & (query.site_ids or frozenset())
+    return sorted({match.node.site_id for match in matches} | named or inventory.sites)
 
 
 def ordered(matches: Iterable[Match], names: Sequence[str], now: datetime) -> list[Match]:

@@ -1,7 +1,7 @@
 """The time in which nodes cannot be reserved as iCalendar (RFC 5545), for calendar programs to subscribe to."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -28,16 +28,22 @@ _WORDS: Final = {
 }
 
 
-def calendar(name: str, busy: Sequence[tuple[Match, Sequence[BusyTime]]], span: Interval, now: datetime) -> bytes:
+def calendar(
+    name: str,
+    busy: Sequence[tuple[Match, Sequence[BusyTime]]],
+    sites: Mapping[str, ObservedSite | None],
+    span: Interval,
+    now: datetime,
+) -> bytes:
     """A calendar with an event for each time; the same bytes as long as nothing else is known and the day lasts.
 
     Args:
         name: What programs show.
         busy: Nodes, and when they cannot be reserved.
+        sites: Whose age the description tells, by site id; None of a site that was never synced.
         span: For how long nodes are told that are unknown or in maintenance; it begins with the day.
         now: Decides what is stale.
     """
-    sites = {match.node.site_id: match.site for match, _ in busy}
     made = Calendar()
     made.prodid, made.version, made.method = PRODUCT, "2.0", "PUBLISH"
     for key, text in (("NAME", _printable(name)), ("DESCRIPTION", _description(sites.items(), span, now))):

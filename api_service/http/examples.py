@@ -149,10 +149,18 @@ CAPACITY: Final = example(
     version=SHA,
     links=links(self="/availability/capacity?group_by=node_type&end=2026-11-25T08:00:00Z", parent="/"),
 )
+GRID5000_RESERVATION: Final = example(
+    start="2026-11-24T05:00:00Z",
+    end="2026-11-25T08:00:00Z",
+    started_at=1795496400,
+    scheduled_at=1795496400,
+    walltime=97200,
+    queue="default",
+)
 GRID5000_NODE: Final = example(
     hard="alive",
     soft="busy",
-    reservations=[{"start": "2026-11-24T05:00:00Z", "end": "2026-11-25T08:00:00Z"}],
+    reservations=examples_of(GRID5000_RESERVATION),
 )
 GRID5000: Final = example(
     uid="tacc",

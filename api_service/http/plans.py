@@ -91,7 +91,10 @@ class GroupCapacityBody(BaseModel):
         description="What the nodes have at each field of `group_by`: a value, a list of several, or null."
     )
     total: int = Field(ge=0, description="How many nodes they are.")
-    stale: bool = Field(description="What is known of any of the nodes is older than three poll intervals.")
+    stale: bool = Field(
+        description="The data of a site of these nodes is older than three poll intervals, or the site was never "
+        "synced; of a group without nodes that of a site that was asked."
+    )
     segments: list[CapacitySegmentBody] = Field(description="Contiguous, from `start` to `end`.")
 
 
@@ -107,14 +110,27 @@ class CapacityBody(BaseModel):
     links: list[Link]
 
 
+class Grid5000ReservationBody(ReservationBody):
+    """Time that is booked, as a reservation of Grid'5000."""
+
+    model_config = examples.GRID5000_RESERVATION
+
+    started_at: int = Field(description="Epoch seconds of the start, rounded down; also of a reservation to come.")
+    scheduled_at: int = Field(description="The same.")
+    walltime: int = Field(ge=1, description="Seconds from there to the end, rounded up.")
+    queue: Literal["default"]
+
+
 class Grid5000NodeBody(BaseModel):
-    """A node as Grid'5000 tells it."""
+    """The status of a node in the form of Grid'5000."""
 
     model_config = examples.GRID5000_NODE
 
-    hard: Literal["alive", "dead", "unknown"] = Field(description="`dead` is in maintenance.")
+    hard: Literal["alive", "dead", "suspected"] = Field(
+        description="`dead` is in maintenance, `suspected` is unknown: neither can be used."
+    )
     soft: Literal["free", "busy", "unknown"]
-    reservations: list[ReservationBody] = Field(description="Merged and sorted; those to come.")
+    reservations: list[Grid5000ReservationBody] = Field(description="Merged and sorted; those that are not over.")
 
 
 class Grid5000Body(BaseModel):
@@ -124,5 +140,5 @@ class Grid5000Body(BaseModel):
 
     uid: str = Field(description="Of the site or cluster.")
     nodes: dict[str, Grid5000NodeBody] = Field(description="By `uid`.")
-    stale: bool = Field(description="What is known of any of the nodes is older than three poll intervals.")
+    stale: bool = Field(description="The site's data is older than three poll intervals, or it was never synced.")
     links: list[Link]

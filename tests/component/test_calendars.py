@@ -77,6 +77,15 @@ async def test_a_calendar_of_many_nodes_has_the_bookings_that_their_availability
     assert times(told) == [each for item in known["items"] for each in item["reservations"]]
 
 
+@pytest.mark.parametrize("query", ["?site_id=edge", "?q=nothing-has-this"])
+async def test_a_calendar_without_nodes_describes_the_sites_that_were_asked(service: Service, query: str) -> None:
+    uc, edge = (site("uc", cluster("uc", "main", [node_document("a")])), site("edge"))
+    service.serve(inventory(uc, edge))
+    described = str((await calendar(service, f"{MANY}{query}"))["DESCRIPTION"]).splitlines()
+    assert "Site edge: Never synced: nothing is known." in described
+    assert any(line.startswith("Site uc: As of") for line in described) == (query == "?q=nothing-has-this")
+
+
 async def test_what_is_unknown_or_in_maintenance_is_busy_and_no_error(service: Service) -> None:
     assert await summaries(service, MANY) == [
         "a reserved",

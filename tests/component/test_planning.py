@@ -467,34 +467,22 @@ async def test_searches_and_sites_lead_to_the_plans_for_their_nodes(service: Ser
         await service.json(kept[rel])
 
 
-async def test_clients_of_grid5000_are_told_the_same_in_its_form(service: Service) -> None:
-    service.learn(
-        polled(
-            "uc",
-            booked((-2, -1), (0, 1), (1, 2), (5, 7), node_id="a"),
-            booked((-1, 0), (3, 4), node_id="b"),
-            booked((0, 1), node_id="c", maintenance=True),
-            booked(node_id="d", unreadable=True),
-            generation=2,
-        )
-    )
-    nodes = {
-        "a": {"hard": "alive", "soft": "busy", "reservations": [block(0, 2), block(5, 7)]},
-        "b": {"hard": "alive", "soft": "free", "reservations": [block(3, 4)]},
-        "c": {"hard": "dead", "soft": "unknown", "reservations": [block(0, 1)]},
-        "d": {"hard": "unknown", "soft": "unknown", "reservations": []},
-    }
-    for path, uid in (("/sites/uc", "uc"), ("/sites/uc/clusters/main", "main")):
-        links = [{"rel": "self", "href": f"{path}/status"}, {"rel": "parent", "href": path}]
-        told = await service.json(f"{path}/status?job_details=no")
-        assert told == {"uid": uid, "nodes": nodes, "stale": False, "links": links}
-        assert rels(await service.json(path))["status"] == f"{path}/status"
-
-
-async def test_a_site_never_synced_is_unknown_in_the_form_of_grid5000_too(service: Service) -> None:
-    body = await service.json("/sites/tacc/status")
-    assert body["nodes"] == {"e": {"hard": "unknown", "soft": "unknown", "reservations": []}}
-    assert body["stale"]
+@pytest.mark.parametrize(
+    ("query", "stale"),
+    [
+        ("site_id=edge", True),
+        ("site_id=uc,edge&q=nothing-has-this", True),
+        ("q=nothing-has-this", True),
+        ("site_id=uc&q=nothing-has-this", False),
+        ("site_id=uc,edge", False),
+    ],
+)
+async def test_a_capacity_without_nodes_is_as_stale_as_the_sites_that_were_asked(
+    service: Service, query: str, stale: bool
+) -> None:
+    service.serve(inventory(site("uc", cluster("uc", "main", [node_document("a")])), site("edge")))
+    [group] = (await service.json(f"/availability/capacity?{query}"))["groups"]
+    assert group["stale"] == stale
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/sites/uc/status"])

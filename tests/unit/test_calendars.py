@@ -28,7 +28,8 @@ SAMPLES = st.lists(st.tuples(st.sampled_from("ab"), BOOKINGS, STATES), max_size=
 
 def written(*matches: Match, window: Interval = ALWAYS, now: datetime = NOW, name: str = "Some nodes") -> bytes:
     busy = [(match, tuple(busy_times(match, window, COVERED))) for match in matches]
-    return calendars.calendar(name, busy, COVERED, now)
+    sites = {match.node.site_id: match.site for match in matches}
+    return calendars.calendar(name, busy, sites, COVERED, now)
 
 
 def read(*matches: Match, **more: Any) -> Any:

@@ -1,13 +1,14 @@
 """What is known of nodes, in the form of Grid'5000, whose clients read it."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiohttp import web
 
 from api_service import keys
 from api_service.domain.inventory import Node
-from api_service.domain.node_query import match_of
+from api_service.domain.node_query import Match, match_of
 from api_service.domain.planning import bookings_from
 from api_service.http.bodies import dumps
 from api_service.http.costly import BUSY, COSTLY
@@ -15,14 +16,21 @@ from api_service.http.openapi import documented
 from api_service.http.plans import Grid5000Body
 from api_service.http.representation import bodies_of, json_response
 from api_service.http.requests import ids_of, refuse_travel
-from shared.availability import AvailabilityState
+from shared.availability import AvailabilityState, Interval
+
+QUEUE: Final = "default"
+"""The queue of every reservation: clients ignore those of `besteffort`, which Blazar does not have."""
 
 HARD_AND_SOFT: Final[Mapping[AvailabilityState, tuple[str, str]]] = {
     AvailabilityState.AVAILABLE: ("alive", "free"),
     AvailabilityState.RESERVED: ("alive", "busy"),
     AvailabilityState.MAINTENANCE: ("dead", "unknown"),
-    AvailabilityState.UNKNOWN: ("unknown", "unknown"),
+    AvailabilityState.UNKNOWN: ("suspected", "unknown"),
 }
+"""Clients take every node for usable whose `hard` is neither `dead` nor `suspected`."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
 
 
 @documented(returns=Grid5000Body, tag="availability", errors={503: BUSY})
@@ -42,16 +50,36 @@ async def get_cluster_status(request: web.Request) -> web.Response:
 async def _status(request: web.Request, resource: str, uid: str, nodes: Iterable[Node]) -> web.Response:
     refuse_travel(request)
     now, known = request.app[keys.CLOCK](), request.app[keys.AVAILABILITY].copied()
-    links = bodies_of(request).links.availability(f"{resource}.status", resource, **ids_of(request))
+    ids = ids_of(request)
+    links = bodies_of(request).links.availability(f"{resource}.status", resource, **ids)
 
     def answer() -> bytes:
-        told: dict[str, object] = {}
-        stale = False
-        for match in (match_of(node, known) for node in nodes):
-            hard, soft = HARD_AND_SOFT[match.state_at(now)]
-            stale = stale or match.stale_at(now)
-            blocks = [{"start": block.start, "end": block.end} for block in bookings_from(match, now)]
-            told[match.node.uid] = {"hard": hard, "soft": soft, "reservations": blocks}
-        return dumps({"uid": uid, "nodes": told, "stale": stale, "links": links})
+        matches = {node.uid: match_of(node, known) for node in nodes}
+        states = {uid: _node(match, now) for uid, match in matches.items()}
+        # Of the site, not of its nodes: it may have none.
+        stale = known.is_stale(ids["site_id"], now)
+        return dumps({"uid": uid, "nodes": states, "stale": stale, "links": links})
 
     return json_response(await request.app[COSTLY].do(answer))
+
+
+def _node(match: Match, now: datetime) -> dict[str, object]:
+    hard, soft = HARD_AND_SOFT[match.state_at(now)]
+    return {"hard": hard, "soft": soft, "reservations": [reservation(each) for each in bookings_from(match, now)]}
+
+
+def reservation(block: Interval) -> dict[str, object]:
+    """A merged booking: our fields, then those of Grid'5000.
+
+    Its clients compute with whole seconds, so a start is rounded down and an end up: no busy second becomes free. They
+    read `started_at`, and only where it is absent `scheduled_at`; Grid'5000 sends both of a reservation to come, too.
+    """
+    start, end = (block.start - _EPOCH) // _SECOND, -((_EPOCH - block.end) // _SECOND)
+    return {
+        "start": block.start,
+        "end": block.end,
+        "started_at": start,
+        "scheduled_at": start,
+        "walltime": end - start,
+        "queue": QUEUE,
+    }

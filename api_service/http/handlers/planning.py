@@ -1,6 +1,6 @@
 """When to reserve which nodes. The filters of a search select them; the work is done off the event loop."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Final
@@ -19,7 +19,7 @@ from api_service.domain.capacity import (
 )
 from api_service.domain.node_conditions import check_valued
 from api_service.domain.node_fields import path_of
-from api_service.domain.node_query import Match, matching, search
+from api_service.domain.node_query import Match, NodeQuery, matching, search, sites_in_question
 from api_service.domain.planning import HORIZON, Slot, bookings_in, choices, slots
 from api_service.http.bodies import Bodies, dumps
 from api_service.http.costly import BUSY, COSTLY
@@ -27,7 +27,7 @@ from api_service.http.filters import explained, node_query
 from api_service.http.openapi import documented
 from api_service.http.plans import CalendarItemBody, CapacityBody, EarliestBody
 from api_service.http.problems import BadParametersError, NoSlotError
-from api_service.http.queries import CalendarQuery, CapacityQuery, EarliestQuery, NodeFilters
+from api_service.http.queries import CalendarQuery, CapacityQuery, EarliestQuery
 from api_service.http.representation import bodies_of, json_response
 from api_service.http.requests import future_window, query_as
 from api_service.http.schemas import Page
@@ -48,10 +48,12 @@ async def list_nodes_availability(request: web.Request) -> web.Response:
     bodies, now = bodies_of(request), request.app[keys.CLOCK]()
     query = query_as(CalendarQuery, request)
     window = future_window(("start", query.start or ALWAYS.start), ("end", query.end or ALWAYS.end), now=now)
-    asked, matches = list(request.query.items()), _matches(request, bodies, query, now)
+    asked = list(request.query.items())
+    # Taken here, since the map may change while another thread reads it.
+    known, wanted = request.app[keys.AVAILABILITY].copied(), node_query(query)
 
     def answer() -> bytes:
-        found = matches()
+        found = search(bodies.index, known, wanted, now)
         items = [
             dumps(_calendar_item(match, window, bodies, now))
             for match in found[query.offset : query.offset + query.limit]
@@ -98,19 +100,25 @@ async def get_capacity(request: web.Request) -> web.Response:
     bodies, now = bodies_of(request), request.app[keys.CLOCK]()
     query = query_as(CapacityQuery, request)
     window = _capacity_window(query, now)
-    asked, matches = list(request.query.items()), _matches(request, bodies, query, now)
-    fields = list(dict.fromkeys(query.group_by or ()))
+    asked, fields = list(request.query.items()), list(dict.fromkeys(query.group_by or ()))
+    known, wanted = request.app[keys.AVAILABILITY].copied(), node_query(query)
+
+    def is_stale(members: Sequence[Match]) -> bool:
+        # The one group of an answer without nodes is about the sites that were asked.
+        named = NodeQuery() if members else wanted
+        return any(known.is_stale(site_id, now) for site_id in sites_in_question(members, named, bodies.inventory))
 
     def answer() -> bytes:
         check_valued(bodies.index, "group_by", {field: path_of(field) for field in fields})
+        matches = search(bodies.index, known, wanted, now)
         groups = [
             {
                 "group": dict(zip(fields, group, strict=True)),
                 "total": len(members),
-                "stale": any(match.stale_at(now) for match in members),
+                "stale": is_stale(members),
                 "segments": segments,
             }
-            for group, members, segments in _capacities(matches(), fields, window, query, now)
+            for group, members, segments in _capacities(matches, fields, window, query, now)
         ]
         about = {"start": window.start, "end": window.end, "groups": groups, "version": bodies.inventory.version}
         return dumps(about | {"links": bodies.links.plan("capacity", asked)})
@@ -183,12 +191,6 @@ def _not_too_far(name: str, moment: datetime, now: datetime) -> datetime:
     if moment - now > FURTHEST:
         raise BadParametersError.of(name, f"may lie {FURTHEST.days} days ahead at most")
     return moment
-
-
-def _matches(request: web.Request, bodies: Bodies, query: NodeFilters, now: datetime) -> Callable[[], list[Match]]:
-    # Taken here, since the map may change while another thread reads it.
-    known, wanted = request.app[keys.AVAILABILITY].copied(), node_query(query)
-    return lambda: search(bodies.index, known, wanted, now)
 
 
 def _calendar_item(match: Match, window: Interval, bodies: Bodies, now: datetime) -> dict[str, object]:
