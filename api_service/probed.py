@@ -129,6 +129,7 @@ def _inventory_status(store: InventoryStore) -> Mapping[str, object]:
         "sites": len(current.sites),
         "nodes": sum(1 for _ in current.nodes()),
         "shallow": current.shallow,
+        "partial": current.partial,
         "refused": {"version": store.refused_version, "reason": store.refusal} if store.refusal else None,
     }
 
@@ -169,6 +170,10 @@ class _Numbers(Collector):
         shallow = float(store.current.shallow)
         yield GaugeMetricFamily(
             "reference_api_inventory_shallow", "Whether the clone lacks older versions.", value=shallow
+        )
+        partial = float(store.current.partial)
+        yield GaugeMetricFamily(
+            "reference_api_inventory_partial", "Whether the clone may lack files of older versions.", value=partial
         )
         faults = GaugeMetricFamily("reference_api_data_faults", "Faults of the inventory's files.", labels=["kind"])
         for kind, count in Counter(fault.kind for fault in store.current.faults).items():

@@ -82,7 +82,7 @@ def linear_history(*changes: Iterable[str]) -> History:
     for number, files in enumerate(changes):
         uid = sha(str(number))
         commits[uid] = Version(
-            uid, (parent,) if parent else (), NOW - 100 * HOUR + number * HOUR, "A. Author", f"Change {number}", ""
+            uid, (parent,) if parent else (), NOW - 100 * HOUR + number * HOUR, "A. Author", f"Change {number}"
         )
         paths = {""}
         for file in files:

@@ -46,6 +46,15 @@ def write(file: Path, content: object) -> None:
     file.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
 
 
+def remove(*paths: Path) -> None:
+    """Deletes files, and folders with all that they hold."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def change(file: Path, **fields: object) -> None:
     """Sets top-level keys of a JSON file."""
     write(file, {**json.loads(file.read_bytes()), **fields})

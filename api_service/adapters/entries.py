@@ -9,8 +9,8 @@ class File:
     """A file that was not read yet.
 
     Attributes:
-        size: In bytes. May raise OSError.
-        read: Likewise.
+        size: In bytes. May raise OSError if this file cannot be read; any other error is about all files.
+        read: Its content; likewise.
         stamp: Differs once the file was written again, as far as can be told without reading it.
         content: What names its content: two files that have it in common hold the same. None if nothing does.
     """
@@ -36,3 +36,8 @@ class Unusable:
 
 
 type Entry = File | Folder | Unusable
+
+
+def reason_of(error: OSError) -> str:
+    """What the operating system says of an error, for a sentence: not every library passes `strerror` on."""
+    return error.strerror or str(error) or type(error).__name__

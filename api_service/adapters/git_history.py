@@ -1,6 +1,7 @@
 """What each commit of a repository changed in the folder that holds the inventory."""
 
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,7 +21,10 @@ class Tracked:
 
 
 def history_of(tracked: Tracked, most: int) -> History:
-    """Every commit that the newest one and the branches reach, `most` in all; the oldest are cut off."""
+    """Every commit that the newest one and the branches reach, `most` in all; the oldest are cut off.
+
+    A commit whose folders cannot be read, as in a clone without them, is known all the same; what it changed is not.
+    """
     found = _Pass(tracked, most)
     head = tracked.head.version.uid
     found.add(head)
@@ -32,7 +36,7 @@ def history_of(tracked: Tracked, most: int) -> History:
             continue  # what is served does not need it
         if tip in found.versions:
             branches[name] = tip
-    return History(head, found.versions, found.changed, branches)
+    return History(head, found.versions, found.changed, branches, found.removed)
 
 
 class _Pass:
@@ -44,22 +48,30 @@ class _Pass:
         self._places: dict[str, Entry | None] = {}
         self.versions: dict[str, Version] = {}
         self.changed: dict[tuple[str, str | None], frozenset[str]] = {}
+        self.removed: dict[tuple[str, str | None], frozenset[str]] = {}
 
     def add(self, tip: str) -> None:
         """Adds what `tip` reaches, or, if it raises RepositoryError, nothing."""
-        objects = self._tracked.objects
         commits = self._reachable(tip)
-        places = {uid: objects.find(commit.top, self._tracked.prefix) for uid, commit in commits.items()}
-        versions, changed = {}, {}
+        for uid, commit in commits.items():
+            with suppress(RepositoryError):
+                self._places[uid] = self._tracked.objects.find(commit.top, self._tracked.prefix)
         for uid, (version, _) in commits.items():
             parents = tuple(each for each in version.parents if each in commits or each in self.versions)
-            versions[uid] = replace(version, parents=parents)
+            cut = parents[:1] != version.parents[:1]
+            self.versions[uid] = replace(version, parents=parents, first_parent_cut=cut)
             for parent in parents or (None,):
-                before = (places.get(parent) or self._places.get(parent)) if parent else None
-                changed[uid, parent] = objects.differing(places[uid], before)
-        self._places |= places
-        self.versions |= versions
-        self.changed |= changed
+                with suppress(RepositoryError):
+                    self._compare(uid, parent)
+
+    def _compare(self, uid: str, parent: str | None) -> None:
+        if uid not in self._places or (parent is not None and parent not in self._places):
+            return
+        before = None if parent is None else self._places[parent]
+        paths, missing = self._tracked.objects.differing(self._places[uid], before)
+        self.changed[uid, parent] = paths
+        if missing:
+            self.removed[uid, parent] = missing
 
     def _reachable(self, tip: str) -> dict[str, Commit]:
         found: dict[str, Commit] = {}

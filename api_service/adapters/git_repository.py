@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from api_service.adapters import entries
-from api_service.adapters.entries import File, Folder, Unusable
+from api_service.adapters.entries import File, Folder, Unusable, reason_of
 from api_service.adapters.git_history import MAX_COMMITS, Tracked, history_of
 from api_service.adapters.git_objects import Commit, Entry, GitObjects, RepositoryError, entry_name
 from api_service.adapters.json_repository import read_part
@@ -55,7 +55,9 @@ def probe(ref_dir: Path) -> Revision:
         if tracked is None:
             return Revision(None, fingerprint(top))
         shallow, branches = tracked.objects.shallow, tracked.objects.branches()
-        return Revision(tracked.head.version.uid, f"{tracked.prefix} {shallow=} {branches}")
+        # What was left out of a partial clone may come later, without another commit.
+        packs = sorted(tracked.objects.packs) if tracked.objects.partial else None
+        return Revision(tracked.head.version.uid, f"{tracked.prefix} {shallow=} {packs=} {branches}")
 
 
 def begin(ref_dir: Path, *, many_files: int = MANY_FILES) -> ReadingApart | None:
@@ -93,7 +95,8 @@ def load(
             history = history_of(tracked, most_commits)
             inventory = _of_newest(tracked, apart)
         shallow = tracked.objects.shallow or len(history.commits) >= most_commits
-        return replace(inventory, history=history, shallow=shallow)
+        partial = tracked.objects.partial or not history.whole
+        return replace(inventory, history=history, shallow=shallow, partial=partial)
 
 
 def load_at(ref_dir: Path, version: Version, history: History) -> Inventory:
@@ -107,7 +110,8 @@ def load_at(ref_dir: Path, version: Version, history: History) -> Inventory:
         if tracked is None:
             raise InventoryRefusedError("a plain folder has no versions")
         inventory = _inventory(tracked.objects, tracked.objects.commit(version.uid), tracked.prefix)
-        return replace(inventory, history=replace(history, head=version.uid), shallow=tracked.objects.shallow)
+        shallow, partial = tracked.objects.shallow, tracked.objects.partial
+        return replace(inventory, history=replace(history, head=version.uid), shallow=shallow, partial=partial)
 
 
 def read_at(place: Place, part: Part) -> tuple[Inventory, Sizes]:
@@ -129,15 +133,22 @@ def _located(ref_dir: Path) -> Iterator[tuple[Path, Tracked | None]]:
         tracked = _tracked(top)
         try:
             yield top, tracked
+        except RepositoryError as error:
+            hint = (
+                "; the clone is partial (--filter), and a whole one has it"
+                if tracked and tracked.objects.partial
+                else ""
+            )
+            raise InventoryUnreadableError(f"the repository cannot be read: {error}{hint}") from error
         finally:
             if tracked:
                 tracked.objects.close()
     except RepositoryError as error:
-        raise InventoryUnreadableError(f"the repository cannot be read: {error.strerror}") from error
+        raise InventoryUnreadableError(f"the repository cannot be read: {error}") from error
     except FileNotFoundError as error:
         raise InventoryUnreadableError("the inventory's folder does not exist") from error
     except OSError as error:
-        raise InventoryUnreadableError(f"the inventory's folder cannot be read: {error.strerror}") from error
+        raise InventoryUnreadableError(f"the inventory's folder cannot be read: {reason_of(error)}") from error
 
 
 def _tracked(top: Path) -> Tracked | None:

@@ -124,6 +124,8 @@ def _tell(inventory: Inventory, *, before: Inventory) -> None:
     )
     if inventory.shallow and not before.shallow:
         log.warning("shallow clone, older versions are missing", version=inventory.version)
+    if inventory.partial and not before.partial:
+        log.warning("partial clone, files of older versions may be missing", version=inventory.version)
     known = frozenset(before.faults)
     new = [fault for fault in inventory.faults if fault not in known]
     for fault in new[:MAX_LOGGED_FAULTS]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from api_service.adapters.entries import Entry, File, Folder, Unusable
+from api_service.adapters.entries import Entry, File, Folder, Unusable, reason_of
 from api_service.adapters.json_document import MAX_FILE_BYTES, UnusableDocumentError, parse_document
 from api_service.adapters.pieces import Part, Sizes
 from api_service.adapters.written_document import SHARED, AtHand, WrittenDocument
@@ -153,7 +153,7 @@ class _Reading:
         try:
             return self._sorted_out(path, folder.entries(), files=files, folders=folders)
         except OSError as error:
-            self._fault(path, FaultKind.UNREADABLE, f"cannot be listed: {error.strerror}")
+            self._fault(path, FaultKind.UNREADABLE, f"cannot be listed: {reason_of(error)}")
             return _Level(path)
 
     def _sorted_out(
@@ -188,7 +188,7 @@ class _Reading:
             self._fault(path, error.kind, str(error))
             return None
         except OSError as error:
-            self._fault(path, FaultKind.UNREADABLE, f"cannot be read: {error.strerror}")
+            self._fault(path, FaultKind.UNREADABLE, f"cannot be read: {reason_of(error)}")
             return None
         if written.shadowed:
             detail = f"its own {', '.join(sorted(written.shadowed))} give way to ours"

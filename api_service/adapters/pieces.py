@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import batched
 from typing import Any, BinaryIO, Final, cast
 
+from api_service.adapters.git_objects import RepositoryError
 from api_service.adapters.written_document import SHARED, WrittenDocument
 from api_service.domain.inventory import NODE_OWN_KEYS, Cluster, Inventory, InventoryRefusedError, Node, Path
 
@@ -83,7 +84,7 @@ def tell(read: Callable[[Callable[[Cluster], Cluster]], Rest], pipe: int) -> Non
     told: Told
     try:
         told = read(found)
-    except (InventoryRefusedError, OSError) as error:
+    except (InventoryRefusedError, RepositoryError, OSError) as error:
         told = error
     outbox.put(told)
     outbox.empty()
@@ -135,6 +136,7 @@ def all_of(stream: BinaryIO) -> tuple[Nodes, Rest]:
     Raises:
         ReaderLostError: it is not all.
         InventoryRefusedError: that was told.
+        RepositoryError: likewise.
         OSError: likewise.
     """
     nodes: Nodes = {}

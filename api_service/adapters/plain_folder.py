@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from api_service.adapters.entries import Entry, File, Folder, Unusable
+from api_service.adapters.entries import Entry, File, Folder, Unusable, reason_of
 from api_service.adapters.json_document import MAX_FILE_BYTES
 from api_service.adapters.json_repository import MAX_ENTRIES, read_inventory
 from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryUnreadableError
@@ -76,7 +76,7 @@ def _stamps(entries: Iterable[tuple[str, Entry]], path: str, depth: int = 0) -> 
                 try:
                     yield from _stamps(entry.entries(), below, depth + 1)
                 except OSError as error:
-                    yield f"{below}\0{error.strerror}\0"
+                    yield f"{below}\0{reason_of(error)}\0"
             case Folder():
                 pass
 
@@ -104,7 +104,7 @@ class _Files:
         try:
             found = path.lstat()
         except OSError as error:
-            return Unusable(f"cannot be read: {error.strerror}")
+            return Unusable(f"cannot be read: {reason_of(error)}")
         if stat.S_ISDIR(found.st_mode):
             return self.folder(path)
         if stat.S_ISREG(found.st_mode):

@@ -61,7 +61,8 @@ class ReadingApart:
         Raises:
             ReaderLostError: a process could not begin, or ended before it had told everything.
             InventoryRefusedError: it holds too much.
-            OSError: it cannot be read.
+            RepositoryError: it cannot be read.
+            OSError: likewise.
         """
         try:
             taken = [each.result() for each in self._taken]

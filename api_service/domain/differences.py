@@ -28,7 +28,7 @@ def differences(before: Inventory, after: Inventory, ids: Mapping[str, str]) -> 
         NotInInventoryError: neither holds that.
     """
     if not holds(after, ids):
-        _look_up(before, ids)
+        before.require(ids)
     old, new = dict(_nodes(before, ids)), dict(_nodes(after, ids))
     both = sorted(old.keys() & new.keys())
     return Differences(
@@ -41,22 +41,10 @@ def differences(before: Inventory, after: Inventory, ids: Mapping[str, str]) -> 
 def holds(inventory: Inventory, ids: Mapping[str, str]) -> bool:
     """Whether there is the site, cluster or node of `ids`."""
     try:
-        _look_up(inventory, ids)
+        inventory.require(ids)
     except NotInInventoryError:
         return False
     return True
-
-
-def _look_up(inventory: Inventory, ids: Mapping[str, str]) -> None:
-    match [ids[part] for part in _PARTS if part in ids]:
-        case [site_id]:
-            inventory.site(site_id)
-        case [site_id, cluster_id]:
-            inventory.cluster(site_id, cluster_id)
-        case [site_id, cluster_id, node_id]:
-            inventory.node(site_id, cluster_id, node_id)
-        case _:
-            pass
 
 
 def _nodes(inventory: Inventory, ids: Mapping[str, str]) -> Iterator[tuple[Place, Node]]:

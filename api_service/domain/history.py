@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Final
 
 VERSION_ID: Final = re.compile(r"[0-9a-f]{7,40}")
@@ -26,6 +26,10 @@ class NoSuchVersionError(Exception):
     """A version that the served history does not hold. Its text is a sentence for the client."""
 
 
+class HistoryUnreadableError(Exception):
+    """A part of the history that the answer depends on cannot be read. Its text is a sentence for the client."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """One commit.
@@ -35,15 +39,26 @@ class Version:
         parents: The shas of the parents that are known; in a shallow clone the oldest commits have none.
         committed_at: The committer's date, aware UTC.
         author: The author's name, without an address.
-        subject: The message's first paragraph on one line, as git's `%s`; `body` is the rest, stripped.
+        message: Whole, without the blank around it.
+        first_parent_cut: The commit has a first parent that is not known, so that it is not in `parents`.
     """
 
     uid: str
     parents: tuple[str, ...]
     committed_at: datetime
     author: str
-    subject: str
-    body: str = ""
+    message: str
+    first_parent_cut: bool = False
+
+    @property
+    def subject(self) -> str:
+        """The message's first paragraph on one line, as git's `%s`."""
+        return self.message.partition("\n\n")[0].replace("\n", " ")
+
+    @property
+    def body(self) -> str:
+        """The rest of the message, stripped."""
+        return self.message.partition("\n\n")[2].strip()
 
 
 @dataclass(frozen=True)
@@ -55,21 +70,32 @@ class History:
         commits: By sha. It may hold more than `head` reaches, so that the history as of an older commit is
             `replace(history, head=older)`; every answer is limited to what `head` reaches.
         changed: (commit, parent, or None for a commit without one) -> the paths, folders included, in which
-            the two differ.
+            the two differ. Those that could not be compared are not in it.
         branches: The newest commit's sha, one of `commits`, by the name of a branch.
+        removed: The same pairs -> those of their paths that the commit does not have; only where there are any.
     """
 
     head: str | None = None
     commits: Mapping[str, Version] = field(default_factory=dict, repr=False)
     changed: Mapping[tuple[str, str | None], frozenset[str]] = field(default_factory=dict, repr=False)
     branches: Mapping[str, str] = field(default_factory=dict, repr=False)
+    removed: Mapping[tuple[str, str | None], frozenset[str]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether it is known of every commit what it changed."""
+        return all(edge in self.changed for commit in self.commits.values() for edge in _edges(commit))
 
     def all(self) -> tuple[Version, ...]:
         """Every commit, newest first, as `git log` lists them."""
         return self._all
 
     def versions(self, path: str) -> tuple[Version, ...]:
-        """The commits that touched `path`, newest first: exactly what `git log -- path` lists."""
+        """The commits that touched `path`, newest first: exactly what `git log -- path` lists.
+
+        Raises:
+            HistoryUnreadableError: it is not known what some commit changed.
+        """
         if (found := self._remembered.get(path)) is None:
             found = tuple(self._touching(path, self.head))
             if len(self._remembered) < _MAX_REMEMBERED_PATHS:
@@ -92,16 +118,30 @@ class History:
         """
         return self._one_of(self._known_uids, v)
 
-    def newest_at(self, moment: datetime) -> Version:
-        """The commit that `head` reaches with the latest committer's date that is not after `moment`, aware UTC.
+    def at(self, moment: datetime) -> Version:
+        """The commit that the branch of `head` was at, `moment` being aware UTC: `git log -1 --first-parent --until`.
+
+        A commit came to the branch with the merge that brought it, so only first parents are followed. Clocks differ: a
+        commit counts from its own date or that of an earlier-dated one after it, whichever is earlier.
 
         Raises:
             NoSuchVersionError: if all are later.
         """
-        times, versions = self._by_time
+        times, versions = self._mainline
         if not (count := bisect_right(times, moment)):
             raise NoSuchVersionError(f"there is no version as old as {moment.isoformat()}")
         return versions[count - 1]
+
+    def last_with(self, path: str) -> Version | None:
+        """The newest version of `path` that still has it; None if there is none, or if `head` has it.
+
+        Raises:
+            HistoryUnreadableError: as `versions`.
+        """
+        versions = self.versions(path)
+        if not versions or not self._removes(versions[0], path):
+            return None
+        return next((each for each in versions if not self._removes(each, path)), None)
 
     def of_branch(self, name: str) -> Version:
         """The newest commit of a branch.
@@ -121,11 +161,13 @@ class History:
 
         Raises:
             NoSuchVersionError: if `v` is unknown, or nothing had touched `path` by then.
+            HistoryUnreadableError: as `versions`.
         """
         version = self.resolve(v)
         if path is None:
             return version
-        found = next(self._touching(path, version.uid), None) if path in self._ever_changed else None
+        may_exist = path in self._ever_changed or not self.whole
+        found = next(self._touching(path, version.uid), None) if may_exist else None
         if found is None:
             raise NoSuchVersionError(f"this did not exist yet at version {version.uid}")
         return found
@@ -143,10 +185,15 @@ class History:
         return tuple(sorted(self.commits))
 
     @cached_property
-    def _by_time(self) -> tuple[Sequence[datetime], Sequence[Version]]:
-        # Of two equally new the one that is listed first counts as the newer.
-        versions = sorted(self._all, key=lambda each: each.committed_at, reverse=True)[::-1]
-        return [each.committed_at for each in versions], versions
+    def _mainline(self) -> tuple[Sequence[datetime], Sequence[Version]]:
+        """The first parents of `head`, the oldest first, and from when on each counts; those times never decrease."""
+        versions: list[Version] = []
+        following = self.head
+        while following is not None:
+            versions.append(commit := self.commits[following])
+            following = commit.parents[0] if commit.parents and not commit.first_parent_cut else None
+        times = list(accumulate((each.committed_at for each in versions), min))
+        return times[::-1], versions[::-1]
 
     @cached_property
     def _remembered(self) -> dict[str, tuple[Version, ...]]:
@@ -195,10 +242,25 @@ class History:
         if path is None:
             return True, commit.parents
         if not commit.parents:
-            return path in self.changed[commit.uid, None], ()
-        same = (parent for parent in commit.parents if path not in self.changed[commit.uid, parent])
+            return path in self._changes((commit.uid, None)), ()
+        same = (parent for parent in commit.parents if path not in self._changes((commit.uid, parent)))
         followed = tuple(islice(same, 1))
         return not followed, followed or commit.parents
+
+    def _changes(self, edge: tuple[str, str | None]) -> frozenset[str]:
+        if (found := self.changed.get(edge)) is None:
+            raise HistoryUnreadableError(
+                f"what commit {edge[0]} changed cannot be read: the server's clone of the repository lacks it"
+            )
+        return found
+
+    def _removes(self, version: Version, path: str) -> bool:
+        """Whether `path`, which `version` touched, is not there any more after it."""
+        return any(path in self.removed.get(edge, ()) for edge in _edges(version))
+
+
+def _edges(commit: Version) -> Iterator[tuple[str, str | None]]:
+    return ((commit.uid, parent) for parent in commit.parents or (None,))
 
 
 def sites_path() -> str:
@@ -239,3 +301,17 @@ def flavors_path(site_id: str) -> str:
 def flavor_path(site_id: str, flavor_id: str) -> str:
     """The file of a flavor."""
     return f"{flavors_path(site_id)}/{flavor_id}.json"
+
+
+def own_files(ids: Mapping[str, str]) -> list[str]:
+    """The file of each resource on the way to the one that `ids` name, the outermost first."""
+    files = []
+    if site_id := ids.get("site_id"):
+        files.append(f"{site_path(site_id)}/{site_id}.json")
+        if cluster_id := ids.get("cluster_id"):
+            files.append(f"{cluster_path(site_id, cluster_id)}/{cluster_id}.json")
+            if node_id := ids.get("node_id"):
+                files.append(node_path(site_id, cluster_id, node_id))
+        if flavor_id := ids.get("flavor_id"):
+            files.append(flavor_path(site_id, flavor_id))
+    return files

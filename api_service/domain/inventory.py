@@ -109,6 +109,7 @@ class Inventory:
         history: The commits behind it; empty without git.
         faults: What is wrong with its files.
         shallow: The repository is a shallow clone, so versions are missing.
+        partial: The repository is a partial clone, so files of older commits may be missing.
     """
 
     version: str | None = None
@@ -118,6 +119,7 @@ class Inventory:
     history: History = field(default_factory=History, repr=False)
     faults: tuple[DataFault, ...] = field(default=(), repr=False)
     shallow: bool = False
+    partial: bool = False
 
     @property
     def usable(self) -> bool:
@@ -151,6 +153,20 @@ class Inventory:
             return self.site(site_id).flavors[flavor_id]
         except KeyError:
             raise NotInInventoryError(f"site {site_id} has no flavor {flavor_id!r:.300}") from None
+
+    def require(self, ids: Mapping[str, str]) -> None:
+        """Raises NotInInventoryError unless it holds the site, cluster, node or flavor that `ids` name."""
+        match ids:
+            case {"site_id": site_id, "cluster_id": cluster_id, "node_id": node_id}:
+                self.node(site_id, cluster_id, node_id)
+            case {"site_id": site_id, "cluster_id": cluster_id}:
+                self.cluster(site_id, cluster_id)
+            case {"site_id": site_id, "flavor_id": flavor_id}:
+                self.flavor(site_id, flavor_id)
+            case {"site_id": site_id}:
+                self.site(site_id)
+            case _:
+                pass
 
     def written(self) -> Iterator[Written]:
         """Every document but the root's."""

@@ -72,7 +72,8 @@ FLAVOR: Final = example(
 )
 VERSION: Final = example(
     uid=SHA,
-    message="Half of a node's memory was broken",
+    message="Half of a node's memory was broken\n\nIt has 256 GiB until the part is there.",
+    subject="Half of a node's memory was broken",
     date="Sun, 22 Nov 2026 08:00:00 GMT",
     author="Example Operators",
     type="version",

@@ -25,6 +25,9 @@ PLANS: Final = {
     "capacity": "capacity",
 }
 """Routes that the filters of a search select the nodes of, by their rels."""
+VERSIONS_PARENTS: Final = {"sites": "root", "site": "sites", "clusters": "site"}
+"""What the versions of a resource have for parent where it is not the resource, by the names of their routes: what both
+APIs before this one say."""
 PAGE: Final = frozenset({"offset", "limit"})
 """Parameters that say which part of a collection."""
 _SAFE: Final = re.compile(r"[\w.~-]+", re.ASCII)
@@ -105,11 +108,19 @@ class Links:
         found = self._links(ids, self=name, parent=parent)
         return [*found, *self._events(**ids)] if name == "site.availability" else found
 
-    def version(self, name: str, version: str, before: str | None, **ids: str) -> LinkList:
-        """Of a version of the resource `name`, with what differs from the one before it, where there is one."""
+    def version(self, name: str, version: str, before: str | None, *, last: str | None = None, **ids: str) -> LinkList:
+        """Of a version of the resource `name`.
+
+        Args:
+            name: Of the resource's route.
+            version: The version.
+            before: The one before it, for what differs; None if there is none.
+            last: The version that had the resource last; None if it is there.
+            ids: The resource's.
+        """
         found = [
             {"rel": "self", "href": self.href(f"{name}.version", version=version, **ids)},
-            {"rel": "parent", "href": self.href(name, **ids)},
+            {"rel": "parent", "href": self._as_of(last).href(name, **ids)},
         ]
         if before is not None and f"{name}.diff" in DIFFS:
             found.append({"rel": "diff", "href": self.href(f"{name}.diff", version=before, other=version, **ids)})
@@ -130,9 +141,14 @@ class Links:
         """Of a collection of the inventory; `with_pages` adds where its other parts are."""
         return [*self._links(ids, self=name, parent=parent), *self._versions(name, version, **ids)]
 
-    def versions(self, name: str, **ids: str) -> LinkList:
-        """Of the versions of the resource `name`."""
-        return self._links(ids, self=f"{name}.versions", parent=name)
+    def versions(self, name: str, *, last: str | None = None, **ids: str) -> LinkList:
+        """Of the versions of the resource `name`; `last` as for `version`."""
+        parent = VERSIONS_PARENTS.get(name, name)
+        found = [
+            {"rel": "self", "href": self.href(f"{name}.versions", **ids)},
+            {"rel": "parent", "href": (self if parent != name else self._as_of(last)).href(parent, **ids)},
+        ]
+        return [*found, {"rel": "latest-version", "href": self._as_of(last).href(name, **ids)}] if last else found
 
     def search(self, filters: Sequence[tuple[str, str]]) -> LinkList:
         """Of a search, with the plans for the nodes that `filters` select."""
@@ -160,6 +176,9 @@ class Links:
         own = {"self": "node.availability"} if known else {}
         found = self._links(ids, **own, parent="node", calendar="node.calendar")
         return [*found, *self._events(site_id=node.site_id, node_id=node.uid)]
+
+    def _as_of(self, version: str | None) -> "Links":
+        return self if version is None else self.pinned(version)
 
     def _plans(self, filters: Sequence[tuple[str, str]]) -> LinkList:
         if self._pin:

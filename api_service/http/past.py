@@ -98,9 +98,9 @@ def _resolved(history: History, name: str, value: str | int | datetime) -> Versi
         case _, str():
             return history.known(value)
         case _, int():
-            return history.newest_at(datetime.fromtimestamp(value, UTC))
+            return history.at(datetime.fromtimestamp(value, UTC))
         case _, datetime():
-            return history.newest_at(value)
+            return history.at(value)
         case _:
             raise AssertionError(name)
 

@@ -13,7 +13,7 @@ from aiohttp.web_urldispatcher import Domain, MatchedSubAppResource, MatchInfoEr
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from api_service.domain.history import NoSuchVersionError
+from api_service.domain.history import HistoryUnreadableError, NoSuchVersionError
 from api_service.domain.inventory import InventoryRefusedError, InventoryUnreadableError, NotInInventoryError
 from api_service.http.schemas import ParameterProblem, ProblemBody
 
@@ -126,6 +126,7 @@ STATUS_OF: Final[Mapping[type[Exception], HTTPStatus]] = {
     NoInventoryError: HTTPStatus.SERVICE_UNAVAILABLE,
     InventoryUnreadableError: HTTPStatus.SERVICE_UNAVAILABLE,
     InventoryRefusedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    HistoryUnreadableError: HTTPStatus.SERVICE_UNAVAILABLE,
     TooBusyError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

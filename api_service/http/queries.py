@@ -35,13 +35,13 @@ class TravelQuery(Query):
     )
     timestamp: Annotated[int, Whole] | None = Field(
         default=None,
-        description="The newest commit at that time, in epoch seconds.",
+        description="The commit that the served branch was at then, in epoch seconds.",
         ge=0,
         le=253_402_300_799,
         examples=[1795334400],
     )
     date: Instant | None = Field(
-        default=None, description="The newest commit at that time.", examples=["2026-11-22T08:00:00Z"]
+        default=None, description="The commit that the served branch was at then.", examples=["2026-11-22T08:00:00Z"]
     )
     branch: str | None = Field(
         default=None, description="The newest commit of a branch.", min_length=1, max_length=255, examples=["master"]

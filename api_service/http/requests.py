@@ -113,7 +113,8 @@ def answer_at(bodies: Bodies, ready: Ready, *versions: str, good_until: datetime
         good_until: As for `Answer`.
     """
     keep = ready.keep
-    if versions and not bodies.inventory.shallow and all(len(each) == _WHOLE_SHA_LENGTH for each in versions):
+    may_grow = bodies.inventory.shallow or bodies.inventory.partial
+    if versions and not may_grow and all(len(each) == _WHOLE_SHA_LENGTH for each in versions):
         keep = Keep.FOR_EVER
     modified = None if keep is Keep.ASK else bodies.modified
     return Answer(ready, keep=keep, modified=modified, good_until=good_until)

@@ -14,8 +14,9 @@ class VersionBody(BaseModel):
     model_config = examples.VERSION
 
     uid: str = Field(description="The full sha.", pattern="^[0-9a-f]{40}$")
-    message: str = Field(description="The subject line.")
-    body: str | None = Field(default=None, description="The rest of the message, where there is any.")
+    message: str = Field(description="The whole message.")
+    subject: str = Field(description="Its first paragraph on one line.")
+    body: str | None = Field(default=None, description="The rest of it; only of one version alone, if there is any.")
     date: str = Field(description="The committer's.", examples=["Sun, 22 Nov 2026 08:00:00 GMT"])
     author: str = Field(description="The name only.")
     type: Literal["version"] = "version"

@@ -113,17 +113,21 @@ async def test_without_a_session_with_the_broker_it_tells_whether_it_ever_had_on
     assert (await get(client, "/status"))["feed"]["session"] == "lost"
 
 
-async def test_a_shallow_clone_is_told_in_numbers_too(
-    aiohttp_client: AiohttpClient, repository: GitRepository, tmp_path: Path, log: FragileTransport
+@pytest.mark.parametrize(("how", "flag"), [("--depth=1", "shallow"), ("--filter=blob:none", "partial")])
+async def test_an_incomplete_clone_shows_in_metrics_and_status(
+    aiohttp_client: AiohttpClient, repository: GitRepository, tmp_path: Path, log: FragileTransport, how: str, flag: str
 ) -> None:
     change(repository.data / TACC_NODES / f"{GPU_NODE}.json", node_name="renamed")
     repository.commit("rename a node")
+    repository.git("config", "uploadpack.allowFilter", "true")
     clone = GitRepository(tmp_path / "clone", made=True)
-    repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(clone.folder))
-    for source, expected in ((repository, "0.0"), (clone, "1.0")):
+    repository.git("clone", "--quiet", how, f"file://{repository.folder}", str(clone.folder))
+    for source, expected in ((repository, False), (clone, True)):
         client = await aiohttp_client(service(source, log))
         await until_answered(partial(get, client, NODE))
-        assert f"reference_api_inventory_shallow {expected}" in await (await client.get("/metrics")).text()
+        metrics = await (await client.get("/metrics")).text()
+        assert f"reference_api_inventory_{flag} {float(expected)}" in metrics
+        assert (await get(client, "/status"))["inventory"][flag] == expected
 
 
 async def test_a_configured_site_that_nobody_has_published_is_stale_and_has_no_age(

@@ -9,8 +9,8 @@ import pytest
 
 from tests.component.serving import AiohttpClient, Service
 from tests.component.test_inventory_resources import rels
-from tests.component.test_time_travel import FOR_EVER, NODE, NODES, remove, serving_of
-from tests.repositories import GPU_NODE, HASWELL_NODE, TACC_NODES, GitRepository, change
+from tests.component.test_time_travel import FOR_EVER, NODE, NODES, serving_of
+from tests.repositories import GPU_NODE, HASWELL_NODE, TACC_NODES, GitRepository, change, remove
 
 CLUSTER = "/sites/tacc/clusters/chameleon"
 GPU_FILE = f"{TACC_NODES}/{GPU_NODE}.json"

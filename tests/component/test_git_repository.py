@@ -6,7 +6,9 @@ import os
 import random
 import shutil
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,9 +17,10 @@ import pygit2
 import pytest
 
 from api_service.adapters import git_history
+from api_service.adapters.git_objects import RepositoryError, _Translated
 from api_service.adapters.git_repository import load, load_at, probe
 from api_service.domain.data_faults import FaultKind
-from api_service.domain.history import NoSuchVersionError, Version
+from api_service.domain.history import HistoryUnreadableError, NoSuchVersionError, Version
 from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryUnreadableError
 from tests.repositories import (
     DATA,
@@ -234,6 +237,44 @@ def test_versions_are_what_git_log_lists_in_any_history(tmp_path: Path, seed: in
     assert repository.git("log", "--merges", "--format=%H")
     assert len(repository.git("log", "--max-parents=0", "--format=%H").split()) > 1
     assert_same_as_git(repository)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_time_names_the_commit_that_git_finds_along_first_parents_in_any_history(tmp_path: Path, seed: int) -> None:
+    repository = GitRepository(tmp_path)
+    fast_import(repository, commits=80, seed=seed)
+    repository.data.mkdir(parents=True, exist_ok=True)
+    write(repository.data / "root.json", {"uid": "root"})
+    repository.commit("so that it is there", at=FIRST_COMMIT_AT + 40)
+    history = load(repository.data).history
+    for second in range(FIRST_COMMIT_AT - 1, FIRST_COMMIT_AT + 82):
+        expected = repository.git("rev-list", "-1", "--first-parent", f"--until={second}", "HEAD").split()
+        try:
+            assert [history.at(datetime.fromtimestamp(second, UTC)).uid] == expected
+        except NoSuchVersionError:
+            assert expected == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_last_version_of_a_path_that_is_gone_holds_it_in_any_history(tmp_path: Path, seed: int) -> None:
+    repository = GitRepository(tmp_path)
+    fast_import(repository, commits=60, seed=seed)
+    repository.data.mkdir(parents=True, exist_ok=True)
+    write(repository.data / "root.json", {"uid": "root"})
+    repository.commit("so that it is there")
+    history = load(repository.data).history
+    gone = 0
+    for uid in repository.log():
+        as_of = replace(history, head=uid)
+        listed = set(repository.git("ls-tree", "-r", "-t", "--name-only", uid).split())
+        for path in every_path(repository):
+            last = as_of.last_with(path)
+            there = str(DATA / path) in listed
+            assert (last is None) == (there or not as_of.versions(path)), (uid, path)
+            if last:
+                gone += 1
+                assert repository.git("ls-tree", last.uid, str(DATA / path)), (uid, path)
+    assert gone
 
 
 def test_the_version_in_force_is_the_one_that_git_log_1_lists(tmp_path: Path) -> None:
@@ -555,17 +596,94 @@ def test_a_link_in_circles_is_told_in_a_sentence(tmp_path: Path) -> None:
         load(tmp_path / "link")
 
 
+def without_its_target(repository: GitRepository, beside: Path) -> Path:
+    ref_dir = worktree(repository, beside)
+    shutil.rmtree(repository.folder / ".git")
+    return ref_dir
+
+
+def without_a_head(repository: GitRepository, _: Path) -> Path:
+    (repository.folder / ".git/HEAD").unlink()
+    return repository.data
+
+
+def empty(repository: GitRepository, _: Path) -> Path:
+    shutil.rmtree(repository.folder / ".git")
+    (repository.folder / ".git").mkdir()
+    return repository.data
+
+
+def no_link(repository: GitRepository, _: Path) -> Path:
+    (repository.folder / ".git").rename(repository.folder / "elsewhere")
+    (repository.folder / ".git").symlink_to("nowhere")
+    return repository.data
+
+
+def nonsense(repository: GitRepository, beside: Path) -> Path:
+    ref_dir = without_its_target(repository, beside)
+    write(beside / "tree/.git", b"nonsense")
+    return ref_dir
+
+
+def inside_another(repository: GitRepository, _: Path) -> Path:
+    """An outer repository tracks the same files, as far as git would know."""
+    (repository.data / ".git").mkdir()
+    return repository.data
+
+
+BROKEN = [without_its_target, without_a_head, empty, no_link, nonsense, inside_another]
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_a_broken_git_folder_is_an_error_and_no_plain_folder(
+    repository: GitRepository, tmp_path: Path, how: Callable[[GitRepository, Path], Path]
+) -> None:
+    ref_dir = how(repository, tmp_path)
+    for ask in (load, probe):
+        with pytest.raises(InventoryUnreadableError, match=r"the repository cannot be read: .*/\.git\b") as caught:
+            ask(ref_dir)
+        assert "None" not in str(caught.value)
+
+
+@contextmanager
+def not_as_root() -> Iterator[None]:
+    """Files are opened as somebody who owns none, which root could do without permission."""
+    if is_root := os.geteuid() == 0:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("part", [".git", ".git/HEAD", ".git/objects", ".git/refs"])
+def test_a_git_folder_that_may_not_be_read_is_an_error_and_no_plain_folder(
+    repository: GitRepository, tmp_path: Path, part: str
+) -> None:
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & 0o005:
+            folder.chmod(0o755)
+    (repository.folder / part).chmod(0)
+    try:
+        with not_as_root(), pytest.raises(InventoryUnreadableError, match="the repository cannot be read: ") as caught:
+            load(repository.data)
+        assert "None" not in str(caught.value)
+        assert str(repository.folder / ".git") in str(caught.value) or "ermission" in str(caught.value)
+    finally:
+        (repository.folder / part).chmod(0o755)
+
+
 def lose(repository: GitRepository, revision: str) -> None:
     sha = repository.git("rev-parse", revision).strip()
     (repository.folder / ".git/objects" / sha[:2] / sha[2:]).unlink()
 
 
-def test_a_file_whose_content_is_missing_is_left_out_alone(repository: GitRepository) -> None:
-    lose(repository, f"HEAD:{DATA}/{NODE}")
-    inventory = load(repository.data)
-    assert number_of_nodes(inventory) == 10
-    (fault,) = [fault for fault in inventory.faults if fault.path == NODE.as_posix()]
-    assert (fault.kind, fault.detail[:15]) == (FaultKind.UNREADABLE, "cannot be read:")
+def test_a_commit_of_which_a_file_is_missing_is_not_served_in_part(repository: GitRepository) -> None:
+    sha = repository.git("rev-parse", f"HEAD:{DATA}/{NODE}").strip()
+    lose(repository, sha)
+    with pytest.raises(InventoryUnreadableError, match=f"the repository cannot be read: object {sha} is missing"):
+        load(repository.data)
 
 
 def damage(repository: GitRepository, revision: str, how: Callable[[bytes], bytes]) -> None:
@@ -586,20 +704,24 @@ DAMAGES: list[Callable[[bytes], bytes]] = [
 
 
 @pytest.mark.parametrize("how", DAMAGES)
-def test_a_file_whose_content_is_damaged_is_left_out_alone(
+def test_a_commit_of_which_a_file_is_damaged_is_not_served_in_part(
     repository: GitRepository, how: Callable[[bytes], bytes]
 ) -> None:
     damage(repository, f"HEAD:{DATA}/{NODE}", how)
-    inventory = load(repository.data)
-    assert number_of_nodes(inventory) == 10
-    (fault,) = [fault for fault in inventory.faults if fault.path == NODE.as_posix()]
-    assert (fault.kind, fault.detail[:15]) == (FaultKind.UNREADABLE, "cannot be read:")
+    with pytest.raises(InventoryUnreadableError, match="the repository cannot be read: ") as caught:
+        load(repository.data)
+    assert "None" not in str(caught.value)
 
 
 def test_an_object_that_is_longer_than_it_says_is_not_even_given_to_the_library(repository: GitRepository) -> None:
     damage(repository, f"HEAD:{DATA}/{NODE}", lambda _: zlib.compress(b"blob 12\0more than twelve bytes"))
-    (fault,) = [fault for fault in load(repository.data).faults if fault.path == NODE.as_posix()]
-    assert fault.detail.endswith("is damaged or too large")
+    with pytest.raises(InventoryUnreadableError, match="is damaged or too large"):
+        load(repository.data)
+
+
+def test_what_the_operating_system_refuses_the_library_is_told_in_a_sentence() -> None:
+    with pytest.raises(RepositoryError, match="could not open"), _Translated():
+        raise OSError("could not open")  # as pygit2 raises it: without a number
 
 
 @pytest.mark.parametrize("how", DAMAGES)
@@ -618,6 +740,76 @@ def test_a_damaged_repository_is_told_in_a_sentence(repository: GitRepository, r
     lose(repository, revision)
     with pytest.raises(InventoryUnreadableError, match="the repository cannot be read: "):
         load(repository.data)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_folder_of_the_past_makes_its_versions_unreadable_and_nothing_else(
+    repository: GitRepository, how: Callable[[bytes], bytes]
+) -> None:
+    repository.commit_each(partial(change_node, gpu="new"), lambda data: change(data / OTHER_NODE, gpu="new"))
+    damage(repository, f"HEAD~1:{DATA}/{TACC_NODES}", how)
+    inventory = load(repository.data)
+    assert (number_of_nodes(inventory), inventory.partial, inventory.shallow) == (11, True, False)
+    assert uids(inventory.history.all()) == repository.log()
+    with pytest.raises(HistoryUnreadableError):
+        inventory.history.versions(NODE.as_posix())
+    with pytest.raises(InventoryUnreadableError, match="the repository cannot be read: "):
+        load_at(repository.data, inventory.history.all()[1], inventory.history)
+    assert number_of_nodes(load_at(repository.data, inventory.history.all()[2], inventory.history)) == 11
+
+
+def clone_without(repository: GitRepository, folder: Path, left_out: str) -> GitRepository:
+    """A partial clone, and nothing that could fetch what it lacks."""
+    repository.git("config", "uploadpack.allowFilter", "true")
+    clone = GitRepository(folder, made=True)
+    folder.parent.mkdir(exist_ok=True)
+    repository.git("clone", "--quiet", f"--filter={left_out}", f"file://{repository.folder}", str(folder))
+    return clone
+
+
+LEFT_OUT = ["blob:none", "tree:0", "blob:limit=1"]
+
+
+@pytest.mark.parametrize("left_out", LEFT_OUT)
+def test_a_partial_clone_serves_its_newest_commit_and_no_part_of_an_older_one(
+    repository: GitRepository, tmp_path: Path, left_out: str
+) -> None:
+    repository.commit_each(partial(change_node, gpu=1), partial(change_node, gpu=2))
+    clone = clone_without(repository, tmp_path / "clone", left_out)
+    inventory = load(clone.data)
+    assert (number_of_nodes(inventory), gpu_of(inventory)) == (11, 2)
+    assert (inventory.partial, inventory.shallow) == (True, False)
+    assert [fault.path for fault in inventory.faults] == ["sites/edge/clusters/chameleon.json"]
+    assert uids(inventory.history.all()) == repository.log()
+    with pytest.raises(
+        InventoryUnreadableError, match=r"object [0-9a-f]{40} is missing or not readable; the clone is partial"
+    ):
+        load_at(clone.data, inventory.history.all()[1], inventory.history)
+
+
+@pytest.mark.parametrize("left_out", LEFT_OUT)
+def test_a_partial_clone_lists_the_versions_that_it_can_tell_and_no_others(
+    repository: GitRepository, tmp_path: Path, left_out: str
+) -> None:
+    repository.commit_each(partial(change_node, gpu=1), partial(change_node, gpu=2))
+    history = load(clone_without(repository, tmp_path / "clone", left_out).data).history
+    if left_out == "tree:0":
+        assert not history.whole
+        with pytest.raises(HistoryUnreadableError, match="cannot be read"):
+            history.versions(NODE.as_posix())
+    else:
+        assert uids(history.versions(NODE.as_posix())) == repository.log("--", str(DATA / NODE))
+
+
+def test_what_a_partial_clone_lacked_is_noticed_once_it_is_there(repository: GitRepository, tmp_path: Path) -> None:
+    first = repository.head()
+    repository.commit_each(partial(change_node, gpu="new"))
+    clone = clone_without(repository, tmp_path / "clone", "tree:0")
+    before = probe(clone.data)
+    assert probe(clone.data) == before
+    clone.git("archive", "--output", os.devnull, first)  # git fetches what this needs
+    assert probe(clone.data) != before
+    assert load(clone.data).history.whole
 
 
 def test_a_repository_of_a_format_that_is_not_known_is_told_in_a_sentence(repository: GitRepository) -> None:

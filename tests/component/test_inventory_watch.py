@@ -15,6 +15,7 @@ from api_service.adapters.git_repository import Revision, load, probe
 from api_service.adapters.inventory_watch import InventoryWatch
 from api_service.domain.data_faults import DataFault, FaultKind
 from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryStore, InventoryUnreadableError
+from tests.component.test_git_repository import clone_without
 from tests.repositories import (
     DATA,
     GPU_NODE,
@@ -327,6 +328,16 @@ async def test_a_shallow_clone_is_told_once(repository: GitRepository, tmp_path:
     repository.git("clone", "--quiet", "--depth=1", f"file://{repository.folder}", str(clone.folder))
     subject = Subject(clone.data)
     assert "shallow clone, older versions are missing" in await subject.events()
+    change(clone.data / NODE, gpu="new")
+    clone.commit("new")
+    assert await subject.events() == ["inventory loaded"]
+
+
+async def test_a_partial_clone_is_logged_once(repository: GitRepository, tmp_path: Path) -> None:
+    repository.commit("another")
+    clone = clone_without(repository, tmp_path / "clone", "blob:none")
+    subject = Subject(clone.data)
+    assert "partial clone, files of older versions may be missing" in await subject.events()
     change(clone.data / NODE, gpu="new")
     clone.commit("new")
     assert await subject.events() == ["inventory loaded"]

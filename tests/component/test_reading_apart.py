@@ -38,8 +38,8 @@ def faulty(repository: GitRepository, _: Path) -> Path:
     (repository.data / NODE).write_text('{"uid": "else"}')
     (repository.data / NODE.with_name("empty.json")).write_text("")
     (repository.data / NODE.with_name("own.json")).write_text('{"uid": "own", "version": 1, "gpu": {"gpu": true}}')
+    (repository.data / "sites/uc/uc.json").write_text("{")
     repository.commit("faults")
-    lose(repository, f"HEAD:{DATA}/sites/uc/uc.json")
     return repository.data
 
 
@@ -75,6 +75,19 @@ def test_it_is_what_this_process_would_have_read(repository: GitRepository, tmp_
         found = told(load(ref_dir, many_files=0))
     assert found == told(load(ref_dir))
     assert logs == []
+
+
+def test_what_cannot_be_read_is_the_same_error(repository: GitRepository) -> None:
+    repository.commit_each(partial(change_node, gpu="new"))
+    lose(repository, f"HEAD:{DATA}/{NODE}")
+    errors = []
+    for many_files in (0, 5000):
+        with capture_logs() as logs, pytest.raises(InventoryUnreadableError) as caught:
+            load(repository.data, many_files=many_files)
+        errors.append(str(caught.value))
+        assert logs == []
+    assert errors[0] == errors[1]
+    assert "is missing" in errors[0]
 
 
 def test_its_documents_are_those_of_commits_that_are_read_here_and_are_not_read_again(

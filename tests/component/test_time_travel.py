@@ -13,6 +13,7 @@ from api_service.adapters.git_repository import load
 from api_service.http.past import PAST
 from api_service.settings import Settings
 from tests.component.serving import AiohttpClient, Service, serving
+from tests.component.test_git_repository import clone_without
 from tests.component.test_inventory_resources import rels
 from tests.inventories import polled
 from tests.repositories import (
@@ -24,6 +25,7 @@ from tests.repositories import (
     GitRepository,
     change,
     copy_sample,
+    remove,
     write,
 )
 
@@ -58,11 +60,6 @@ def shas(repository: GitRepository) -> list[str]:
 @pytest.fixture
 async def service(aiohttp_client: AiohttpClient, repository: GitRepository) -> Service:
     return await serving_of(aiohttp_client, repository.data)
-
-
-def remove(file: Path, folder: Path) -> None:
-    file.unlink()
-    shutil.rmtree(folder)
 
 
 async def serving_of(aiohttp_client: AiohttpClient, ref_dir: Path) -> Service:
@@ -384,6 +381,26 @@ async def test_another_inventory_begins_with_an_empty_memory(
     with counted_loads(service) as loads:
         await service.json(f"/sites?version={shas[0]}")
     assert loads == [shas[0]]
+
+
+@pytest.mark.parametrize("left_out", ["blob:none", "tree:0"])
+async def test_of_a_partial_clone_the_past_is_a_503_and_never_a_part_of_it(
+    repository: GitRepository, shas: list[str], tmp_path: Path, aiohttp_client: AiohttpClient, left_out: str
+) -> None:
+    clone = clone_without(repository, tmp_path / "clone", left_out)
+    service = await serving_of(aiohttp_client, clone.data)
+    first, last = shas[0], shas[-1]
+    assert (await service.json(f"/nodes/search?version={last}"))["total"] == 6
+    for path in (f"/sites?version={first}", f"/nodes/search?version={first}", f"/versions/{first}/diff/{last}"):
+        response = await service.get(path)
+        body = await response.json(content_type=None)
+        assert (response.status, response.headers["Retry-After"]) == (503, "10"), path
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "the clone is partial" in body["detail"]
+    assert (await service.json("/versions"))["total"] == 3
+    listing = await service.get(f"{NODES}/{GPU_NODE}/versions")
+    assert listing.status == (503 if left_out == "tree:0" else 200)
+    assert (await service.get(f"/sites?version={last}")).headers["Cache-Control"] == FOR_NOW
 
 
 async def test_a_commit_that_cannot_be_read_any_more_is_a_503_and_read_again_later(

@@ -10,6 +10,7 @@ import pytest
 
 from api_service.domain.history import (
     History,
+    HistoryUnreadableError,
     NoSuchVersionError,
     Version,
     cluster_path,
@@ -18,6 +19,7 @@ from api_service.domain.history import (
     flavors_path,
     node_path,
     nodes_path,
+    own_files,
     site_path,
     sites_path,
 )
@@ -218,15 +220,107 @@ def test_no_other_way_to_name_a_commit_is_known(v: str) -> None:
         BRANCHED.known(v)
 
 
-def test_the_newest_commit_at_a_time_is_that_of_the_last_second_and_never_of_a_branch() -> None:
-    def newest_at(second: float) -> str:
-        return BRANCHED.newest_at(datetime.fromtimestamp(second, UTC)).subject
+def at(history: History, second: float) -> str:
+    return history.at(datetime.fromtimestamp(second, UTC)).subject
 
-    assert [newest_at(second) for second in (0, 0.9, 1, 2, 2.9, 3, 1e9)] == ["a", "a", "b", "b", "b", "c", "c"]
+
+def test_a_time_names_the_commit_that_the_branch_was_at() -> None:
+    assert [at(BRANCHED, second) for second in (0, 0.9, 1, 2, 2.9, 3, 1e9)] == ["a", "a", "b", "b", "b", "c", "c"]
     with pytest.raises(NoSuchVersionError, match="as old as 1969"):
-        newest_at(-0.5)
+        at(BRANCHED, -0.5)
 
 
-def test_of_commits_of_the_same_second_the_one_that_is_listed_first_is_the_newest() -> None:
+def test_of_commits_of_the_same_second_the_last_one_of_the_branch_counts() -> None:
     line = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "b", {"x"}), seconds={"a": 5, "b": 5, "c": 5})
-    assert line.newest_at(datetime.fromtimestamp(5, UTC)).subject == "c"
+    assert at(line, 5) == "c"
+
+
+def test_a_commit_counts_from_the_merge_that_brought_it_to_the_branch() -> None:
+    merged = history(
+        ("a", (), {"x"}),
+        ("side", "a", {"y"}),
+        ("b", "a", {"x"}),
+        ("merge", ("b", "side"), {"y"}),
+        ("c", ("merge",), {"x"}),
+    )
+    assert [at(merged, second) for second in range(5)] == ["a", "a", "b", "merge", "c"]
+
+
+def test_a_commit_dated_in_the_future_never_hides_the_ones_after_it() -> None:
+    line = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "b", {"x"}), seconds={"a": 1, "b": 1000, "c": 3})
+    assert [at(line, second) for second in (1, 2, 3, 999, 1000, 2000)] == ["a", "a", "c", "c", "c", "c"]
+
+
+def test_a_commit_dated_too_early_does_not_reach_back_beyond_its_date() -> None:
+    line = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "b", {"x"}), seconds={"a": 10, "b": 5, "c": 20})
+    assert [at(line, second) for second in (5, 10, 19, 20)] == ["b", "b", "b", "c"]
+
+
+def test_a_branch_ends_where_its_first_parent_is_cut_off_whatever_was_merged_there() -> None:
+    merged = history(("a", (), {"x"}), ("side", (), {"y"}), ("merge", ("a", "side"), {"y"}))
+    commits = dict(merged.commits)
+    uid = sha("merge")
+    commits[uid] = replace(commits[uid], parents=(sha("side"),), first_parent_cut=True)
+    cut = replace(merged, commits=commits)
+    assert at(cut, 2) == "merge"
+    with pytest.raises(NoSuchVersionError, match="no version as old"):
+        at(cut, 1)
+
+
+RETIRED = replace(
+    history(("a", (), {"", "x"}), ("b", "a", {"", "x"}), ("c", "b", {"", "x"}), ("d", "c", {"", "y"})),
+    removed={(sha("c"), sha("b")): frozenset({"x"})},
+)
+
+
+def test_the_last_version_of_what_is_gone_is_the_one_before_it_went() -> None:
+    found = RETIRED.last_with("x")
+    assert found
+    assert found.subject == "b"
+    assert names(RETIRED.versions("x")) == "c b a"
+
+
+@pytest.mark.parametrize("path", ["y", "", "never"])
+def test_what_is_there_or_never_was_has_no_last_version(path: str) -> None:
+    assert RETIRED.last_with(path) is None
+
+
+def test_what_came_back_is_not_gone() -> None:
+    back = history(("a", (), {"x"}), ("b", "a", {"x"}), ("c", "b", {"x"}))
+    gone = replace(back, removed={(sha("b"), sha("a")): frozenset({"x"})})
+    assert gone.last_with("x") is None
+    assert replace(gone, head=sha("b")).last_with("x") == gone.commits[sha("a")]
+
+
+UNREADABLE = replace(LINE, changed={edge: paths for edge, paths in LINE.changed.items() if edge[0] != sha("b")})
+"""It is not known what `b` changed."""
+
+
+@pytest.mark.parametrize("path", ["", "x", "y", "never"])
+def test_versions_that_depend_on_a_commit_that_cannot_be_read_are_an_error(path: str) -> None:
+    assert not UNREADABLE.whole
+    with pytest.raises(HistoryUnreadableError, match=f"commit {sha('b')} changed cannot be read"):
+        UNREADABLE.versions(path)
+
+
+def test_what_does_not_depend_on_an_unreadable_commit_is_answered() -> None:
+    assert names(UNREADABLE.all()) == "d c b a"
+    assert UNREADABLE.in_force("y", sha("d")).subject == "d"
+    assert UNREADABLE.in_force("x", sha("a")).subject == "a"
+    for v, path in (("b", "x"), ("b", "never"), ("c", "y")):
+        with pytest.raises(HistoryUnreadableError):
+            UNREADABLE.in_force(path, sha(v))
+
+
+def test_the_file_of_each_resource_on_the_way_to_another_is_named() -> None:
+    site, cluster = "sites/s/s.json", "sites/s/clusters/c/c.json"
+    assert own_files({}) == []
+    assert own_files({"site_id": "s"}) == [site]
+    assert own_files({"site_id": "s", "flavor_id": "f"}) == [site, "sites/s/flavors/f.json"]
+    node = {"site_id": "s", "cluster_id": "c", "node_id": "n"}
+    assert own_files(node) == [site, cluster, "sites/s/clusters/c/nodes/n.json"]
+
+
+def test_a_message_has_a_subject_on_one_line_and_a_body() -> None:
+    version = Version(sha("a"), (), datetime.fromtimestamp(0, UTC), "A", "Subject on\ntwo lines\n\nBody\n\nmore")
+    assert (version.subject, version.body) == ("Subject on two lines", "Body\n\nmore")

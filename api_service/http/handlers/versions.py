@@ -8,9 +8,11 @@ from typing import Final
 from aiohttp import web
 
 from api_service.domain import history
-from api_service.domain.history import Version
-from api_service.domain.inventory import Inventory
+from api_service.domain.data_faults import why_unusable
+from api_service.domain.history import History, Version, own_files
+from api_service.domain.inventory import NotInInventoryError
 from api_service.http.bodies import Bodies, dumps
+from api_service.http.links import LinkList
 from api_service.http.openapi import documented
 from api_service.http.queries import CollectionQuery, TravelQuery
 from api_service.http.ready import Keep, Ready
@@ -21,35 +23,20 @@ from api_service.http.version_bodies import AllVersionsBody, VersionBody
 type Ids = Mapping[str, str]
 
 
-def _site(inventory: Inventory, ids: Ids) -> str:
-    return inventory.site(ids["site_id"]).uid
-
-
-def _cluster(inventory: Inventory, ids: Ids) -> tuple[str, str]:
-    return _site(inventory, ids), inventory.cluster(ids["site_id"], ids["cluster_id"]).uid
-
-
-def _node(inventory: Inventory, ids: Ids) -> tuple[str, str, str]:
-    return *_cluster(inventory, ids), inventory.node(ids["site_id"], ids["cluster_id"], ids["node_id"]).uid
-
-
-def _flavor(inventory: Inventory, ids: Ids) -> tuple[str, str]:
-    return _site(inventory, ids), inventory.flavor(ids["site_id"], ids["flavor_id"]).uid
-
-
-PATHS: Final[Mapping[str, Callable[[Inventory, Ids], str | None]]] = {
-    # Of the whole repository, also of commits that touch no data.
-    "root": lambda _inventory, _ids: None,
-    "sites": lambda _inventory, _ids: history.sites_path(),
-    "site": lambda inventory, ids: history.site_path(_site(inventory, ids)),
-    "clusters": lambda inventory, ids: history.clusters_path(_site(inventory, ids)),
-    "cluster": lambda inventory, ids: history.cluster_path(*_cluster(inventory, ids)),
-    "nodes": lambda inventory, ids: history.nodes_path(*_cluster(inventory, ids)),
-    "node": lambda inventory, ids: history.node_path(*_node(inventory, ids)),
-    "flavors": lambda inventory, ids: history.flavors_path(_site(inventory, ids)),
-    "flavor": lambda inventory, ids: history.flavor_path(*_flavor(inventory, ids)),
+PATHS: Final[Mapping[str, Callable[..., str]]] = {
+    "sites": history.sites_path,
+    "site": history.site_path,
+    "clusters": history.clusters_path,
+    "cluster": history.cluster_path,
+    "nodes": history.nodes_path,
+    "node": history.node_path,
+    "flavors": history.flavors_path,
+    "flavor": history.flavor_path,
 }
-"""The path in the repository of each resource that has versions, by the name of its route; ids are checked."""
+"""The path in the repository of each resource that has versions, by the name of its route; its ids are the arguments.
+
+The root is not in it: its versions are those of the whole repository, also of commits that touch no data.
+"""
 
 
 @documented(returns=AllVersionsBody, query=CollectionQuery, tag="versions")
@@ -57,18 +44,20 @@ async def list_all_versions(request: web.Request) -> web.Response:
     """Every commit of the repository, newest first."""
     query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
-    page = _page(request, query, bodies, "root", bodies.inventory.history.all())
+    page = _page(request, query, _Resource(bodies, "root", {}))
     return answer(query, bodies, _ready(page | {"versions": page["items"]}))
 
 
 @documented(returns=Page[VersionBody], query=CollectionQuery, tag="versions")
 async def list_versions(request: web.Request) -> web.Response:
-    """The commits that changed a resource, newest first; of a collection, site or cluster anything in it."""
+    """The commits that changed a resource, newest first; of a collection, site or cluster anything in it.
+
+    A resource that is not there any more has its versions all the same; `latest-version` leads to what it was last.
+    """
     query = query_as(CollectionQuery, request)
     bodies = await bodies_at(request, query)
-    name, ids = route_name(request).removesuffix(".versions"), ids_of(request)
-    path = PATHS[name](bodies.inventory, ids)
-    return answer(query, bodies, _ready(_page(request, query, bodies, name, _versions(bodies, path))))
+    resource = _Resource(bodies, route_name(request).removesuffix(".versions"), ids_of(request))
+    return answer(query, bodies, _ready(_page(request, query, resource)))
 
 
 @documented(returns=VersionBody, query=TravelQuery, tag="versions")
@@ -76,23 +65,69 @@ async def get_version(request: web.Request) -> web.Response:
     """The version of a resource that was in force at a commit: a full sha or at least 7 digits of one."""
     query = query_as(TravelQuery, request)
     bodies = await bodies_at(request, query)
-    name, ids = route_name(request).removesuffix(".version"), ids_of(request)
+    ids = ids_of(request)
     asked = ids.pop("version")
-    path = PATHS[name](bodies.inventory, ids)
-    found = bodies.inventory.history.in_force(path, asked)
-    before = _before(_versions(bodies, path)).get(found.uid)
+    resource = _Resource(bodies, route_name(request).removesuffix(".version"), ids)
+    found = bodies.inventory.history.in_force(resource.path, asked)
+    before = _before(resource.versions).get(found.uid)
     more = {"body": found.body} if found.body else {}
-    ready = _ready(_item(bodies, name, ids, found, before) | more)
-    # What a commit saw is told by its sha alone, unless the links are to lead to another.
-    return answer(query, bodies, ready) if query.given() else answer_at(bodies, ready, asked)
+    ready = _ready(resource.item(found, before) | more)
+    # What a commit saw is told by its sha alone, unless the links are to lead to another, or to what it was last.
+    return answer(query, bodies, ready) if query.given() or resource.last else answer_at(bodies, ready, asked)
+
+
+class _Resource:
+    """What has versions: a resource of the inventory, or one that its history had.
+
+    Attributes:
+        bodies: Of the inventory that its versions are counted from.
+        path: In the repository; None for the whole of it.
+        versions: The commits that changed it, newest first.
+        last: The newest version that has it, if it is there no more; else None.
+
+    Raises:
+        NotInInventoryError: it never was there.
+        HistoryUnreadableError: a part of its history cannot be read.
+    """
+
+    def __init__(self, bodies: Bodies, name: str, ids: Ids) -> None:
+        inventory, past = bodies.inventory, bodies.inventory.history
+        self.path = PATHS[name](**ids) if name in PATHS else None
+        self.last: str | None = None
+        try:
+            inventory.require(ids)
+        except NotInInventoryError:
+            if not _was_there(past, ids):
+                raise
+            self.last = last.uid if (last := past.last_with(own_files(ids)[-1])) else None
+        self.versions = past.all() if self.path is None else past.versions(self.path)
+        self.bodies, self._name, self._ids = bodies, name, ids
+
+    @property
+    def links(self) -> LinkList:
+        """Those of its versions as a collection."""
+        return self.bodies.links.versions(self._name, last=self.last, **self._ids)
+
+    def item(self, version: Version, before: str | None) -> dict[str, object]:
+        """One of its versions; `before` is the one that it follows."""
+        return {
+            "uid": version.uid,
+            "message": version.message,
+            "subject": version.subject,
+            "date": format_datetime(version.committed_at, usegmt=True),
+            "author": version.author,
+            "type": "version",
+            "links": self.bodies.links.version(self._name, version.uid, before, last=self.last, **self._ids),
+        }
+
+
+def _was_there(past: History, ids: Ids) -> bool:
+    """Whether the history has what `ids` name: the file of each of them, not just something at its path."""
+    return all(why_unusable(uid) is None for uid in ids.values()) and all(map(past.versions, own_files(ids)))
 
 
 def _ready(value: object) -> Ready:
     return Ready(dumps(value), keep=Keep.WHILE_SERVED)
-
-
-def _versions(bodies: Bodies, path: str | None) -> tuple[Version, ...]:
-    return bodies.inventory.history.all() if path is None else bodies.inventory.history.versions(path)
 
 
 def _before(versions: tuple[Version, ...]) -> Mapping[str, str]:
@@ -100,22 +135,8 @@ def _before(versions: tuple[Version, ...]) -> Mapping[str, str]:
     return {version.uid: older.uid for version, older in pairwise(versions)}
 
 
-def _page(
-    request: web.Request, query: CollectionQuery, bodies: Bodies, name: str, found: tuple[Version, ...]
-) -> dict[str, object]:
-    ids = ids_of(request)
-    part, before = found[query.offset : query.offset + query.limit], _before(found)
-    items = [dumps(_item(bodies, name, ids, version, before.get(version.uid))) for version in part]
-    links = bodies.links.versions(name, **ids)
-    return bodies.part(items, links, query, asked_of(request), total=len(found))
-
-
-def _item(bodies: Bodies, name: str, ids: Ids, version: Version, before: str | None) -> dict[str, object]:
-    return {
-        "uid": version.uid,
-        "message": version.subject,
-        "date": format_datetime(version.committed_at, usegmt=True),
-        "author": version.author,
-        "type": "version",
-        "links": bodies.links.version(name, version.uid, before, **ids),
-    }
+def _page(request: web.Request, query: CollectionQuery, resource: _Resource) -> dict[str, object]:
+    found, before = resource.versions, _before(resource.versions)
+    part = found[query.offset : query.offset + query.limit]
+    items = [dumps(resource.item(version, before.get(version.uid))) for version in part]
+    return resource.bodies.part(items, resource.links, query, asked_of(request), total=len(found))
