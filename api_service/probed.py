@@ -45,8 +45,8 @@ class ApiProbed:
         Losing the broker later changes nothing: what is known is served, with its age.
         """
         reasons = []
-        if not self._app[keys.INVENTORY].loaded:
-            reasons.append(self._app[keys.INVENTORY].refusal or "no inventory is loaded")
+        if absence := self._app[keys.INVENTORY].absence:
+            reasons.append(absence)
         if not self._app[FEED].ready:
             reasons.append("the availability log has not been read yet")
         return Health(reasons)

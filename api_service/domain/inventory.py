@@ -210,6 +210,18 @@ class InventoryStore:
         """Whether a usable inventory is being served."""
         return self.current.usable
 
+    @property
+    def absence(self) -> str | None:
+        """Why nothing usable is served, as a sentence; None if something is.
+
+        It is not the same as a testbed without nodes: what a client would learn from an empty answer is wrong.
+        """
+        if self.loaded:
+            return None
+        if self.loads == 0:
+            return self.refusal or "no inventory is loaded yet"
+        return self.refusal or "the inventory has no site that can be served"
+
     def replace(self, inventory: Inventory) -> bool:
         """Serves `inventory`, unless a better one is served already. Says whether it is served now.
 

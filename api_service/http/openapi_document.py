@@ -52,6 +52,9 @@ CONDITIONS: Final[dict[str, Any]] = {
 """What a search takes beside the parameters that it has names for."""
 
 
+NO_INVENTORY: Final = "No inventory is loaded, or the commit cannot be read."
+"""What may befall each answer that may be stored: all of them are made of the inventory."""
+
 HEADERS: Final[Mapping[str, tuple[str, str]]] = {
     "ETag": ("Of these very bytes; `If-None-Match` with it is answered 304 while nothing changes.", '"0f3a-zstd"'),
     "Last-Modified": ("When what is told last changed.", "Sun, 22 Nov 2026 08:00:00 GMT"),
@@ -71,7 +74,10 @@ def _described(handler: Endpoint, told: Told) -> dict[str, Any]:
         wrong |= {404: "No such resource, version or branch.", 503: BUSY}
     if told.stored:
         found = _with_headers(found)
-        wrong |= {406: "`Accept-Encoding` refuses every coding that there is."}
+        wrong |= {
+            406: "`Accept-Encoding` refuses every coding that there is.",
+            503: " ".join(filter(None, [NO_INVENTORY, wrong.get(503)])),
+        }
     responses = {str(status): answer for status, answer in found.items()}
     responses |= {str(status): _problem(description) for status, description in wrong.items()}
     summary, _, more = (inspect.getdoc(handler) or "").partition("\n")

@@ -107,7 +107,7 @@ class NoSlotError(Exception):
 
 
 class NoInventoryError(Exception):
-    """Something asked before any inventory could be loaded."""
+    """A request that needs an inventory while none can be served."""
 
 
 class TooBusyError(Exception):

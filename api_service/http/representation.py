@@ -5,10 +5,12 @@ from typing import Final
 
 from aiohttp import web
 
+from api_service import keys
 from api_service.domain.inventory import Inventory, InventoryStore
 from api_service.http.bodies import Bodies
 from api_service.http.caching import Answer
 from api_service.http.links import Links
+from api_service.http.problems import NoInventoryError
 from api_service.http.ready import Ready
 
 
@@ -52,5 +54,11 @@ REPRESENTATIONS: Final = web.AppKey("representations", Representations)
 
 
 def bodies_of(request: web.Request) -> Bodies:
-    """The bodies of the snapshot that is being served."""
+    """The bodies of the snapshot that is being served.
+
+    Raises:
+        NoInventoryError: nothing usable is.
+    """
+    if absence := request.app[keys.INVENTORY].absence:
+        raise NoInventoryError(absence)
     return request.app[REPRESENTATIONS].current

@@ -16,6 +16,9 @@ from tests.chaos.world import HOSTS_INTERVAL, INTERVAL, Replica, World
 HOSTS_AGE = timedelta(seconds=HOSTS_INTERVAL + 0.5)
 """How old the host list may be that a poll is judged by: it is read again once it is older than its interval."""
 
+NOT_LOADED = "no inventory is loaded yet"
+"""What a replica that has just started may answer (503)."""
+
 STALE = timedelta(seconds=3 * INTERVAL)
 SLACK = timedelta(seconds=1)
 STEP_SECONDS = 0.04
@@ -61,7 +64,8 @@ class Watch:
             body = await response.json()
             received = utc_now()
         if response.status != 200:
-            self._tell(f"{path} answers {response.status}: {body}")
+            if body.get("detail") != NOT_LOADED:
+                self._tell(f"{path} answers {response.status}: {body}")
             body = {}
         if starts != self.replica.starts or self._starts != starts:
             self._starts = starts

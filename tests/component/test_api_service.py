@@ -240,7 +240,7 @@ async def test_it_is_alive_until_a_loop_dies(aiohttp_client: AiohttpClient) -> N
         assert response.status == 503
         assert (await response.json())["reasons"] == ["the loop feed has died"]
         assert await told(client, "reference_api_loop_alive", "loop") == {"feed": 0.0}
-        assert (await client.get("/sites")).status == 200
+        assert (await client.get("/docs")).status == 200
 
 
 async def test_a_message_that_nobody_can_use_changes_nothing(

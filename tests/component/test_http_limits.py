@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from api_service import keys
 from api_service.app import create_app
 from api_service.http.problems import MAX_LINE_BYTES
 from api_service.settings import Settings
@@ -17,6 +18,7 @@ from shared import serving
 from shared.embedded import EmbeddedTransport
 from shared.serving import SERVER_OPTIONS
 from tests.eventually import until
+from tests.inventories import inventory, site
 
 HEAD = "GET /sites HTTP/1.1\r\nHost: x\r\n"
 TRICKLE_SECONDS = 0.1
@@ -40,7 +42,9 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 def api() -> web.Application:
-    return create_app(Settings(), transport=EmbeddedTransport(), contexts=())
+    app = create_app(Settings(), transport=EmbeddedTransport(), contexts=())
+    app[keys.INVENTORY].replace(inventory(site("uc")))
+    return app
 
 
 async def large_page(_request: web.Request) -> web.Response:

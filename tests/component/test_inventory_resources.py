@@ -1,10 +1,12 @@
 """What every client of the inventory relies on."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from yarl import URL
 
+from api_service import keys
 from api_service.domain.history import History
 from api_service.domain.inventory import Inventory
 from api_service.settings import Settings
@@ -264,12 +266,72 @@ async def test_without_git_everything_is_served_with_no_version(service: Service
     await service.json(f"/versions/{sha('0')}", status=404)
 
 
-async def test_nothing_loaded_serves_empty_collections_and_is_not_ready(aiohttp_client: AiohttpClient) -> None:
+NEEDING_AN_INVENTORY = [
+    "/",
+    *COLLECTIONS,
+    *ITEMS,
+    "/versions",
+    "/sites/versions",
+    "/sites/uc/versions",
+    f"/versions/{'0' * 40}",
+    f"/versions/{'0' * 40}/diff/{'1' * 40}",
+    f"/sites?version={'0' * 40}",
+    "/sites?date=2026-01-01",
+    "/sites?branch=main",
+    "/sites/uc/availability",
+    "/sites/uc/status",
+    "/sites/uc/clusters/main/status",
+    "/sites/uc/clusters/main/nodes/n1/availability",
+    "/sites/uc/clusters/main/nodes/n1/availability.ics",
+    "/sites/uc/flavors/m1.tiny/availability",
+    "/nodes/search",
+    f"/nodes/search?version={'0' * 40}",
+    "/nodes/availability",
+    "/nodes/availability.ics",
+    "/availability/earliest",
+    "/availability/capacity",
+    "/events",
+]
+
+
+def folder_is_missing(service: Service) -> str:
+    service.app[keys.INVENTORY].refuse("the inventory's folder does not exist", None)
+    return "the inventory's folder does not exist"
+
+
+def nothing_is_usable(service: Service) -> str:
+    service.app[keys.INVENTORY].replace(Inventory())
+    return "the inventory has no site that can be served"
+
+
+def nothing_is_loaded_yet(service: Service) -> str:
+    return "no inventory is loaded yet"
+
+
+@pytest.mark.parametrize("how", [nothing_is_loaded_yet, folder_is_missing, nothing_is_usable])
+async def test_without_an_inventory_nothing_looks_like_an_empty_testbed(
+    aiohttp_client: AiohttpClient, how: Callable[[Service], str]
+) -> None:
     service = await serving(aiohttp_client)
-    assert (await service.json("/sites"))["items"] == []
-    assert (await service.json("/nodes/search"))["items"] == []
-    assert (await service.json("/nodes/availability"))["items"] == []
-    assert "inventory" in " ".join((await service.json("/readyz", status=503))["reasons"])
+    reason = how(service)
+    for path in NEEDING_AN_INVENTORY:
+        response = await service.get(path)
+        assert (response.status, response.headers.get("Retry-After")) == (503, "10"), path
+        assert (await response.json(content_type="application/problem+json"))["detail"] == reason
+        assert response.headers["Cache-Control"] == "no-store"
+    assert reason in (await service.json("/readyz", status=503))["reasons"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/status", "/metrics", "/docs", "/openapi.json", "/asyncapi.json", "/ui"])
+async def test_what_needs_no_inventory_is_answered_without_one(aiohttp_client: AiohttpClient, path: str) -> None:
+    assert (await (await serving(aiohttp_client)).get(path)).status == 200
+
+
+async def test_whatever_can_be_served_is_as_soon_as_there_is_an_inventory(aiohttp_client: AiohttpClient) -> None:
+    service = await serving(aiohttp_client)
+    await service.json("/sites", status=503)
+    service.serve(example())
+    await service.json("/sites")
 
 
 async def test_a_new_snapshot_is_served_whole_at_once(service: Service) -> None:
@@ -294,6 +356,7 @@ async def test_any_page_may_read_this_and_a_preflight_is_answered(service: Servi
 async def test_only_configured_origins_may_read(aiohttp_client: AiohttpClient) -> None:
     settings = Settings.model_validate({"server": {"cors_origins": ["https://portal.example.org"]}})
     service = await serving(aiohttp_client, settings=settings)
+    service.serve(example())
     mine = await service.get("/sites", headers={"Origin": "https://portal.example.org"})
     assert mine.headers["Access-Control-Allow-Origin"] == "https://portal.example.org"
     assert mine.headers["Vary"] == "Accept-Encoding, Origin"

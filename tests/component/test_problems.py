@@ -5,12 +5,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
+from api_service import keys
 from api_service.app import create_app
 from api_service.http.problems import MAX_LINE_BYTES, MAX_TARGET_LENGTH, problem_details
 from api_service.settings import Settings
 from shared.embedded import EmbeddedTransport
 from shared.serving import SERVER_OPTIONS
 from tests.component.serving import AiohttpClient
+from tests.inventories import inventory, site
 
 
 async def test_a_surprise_is_logged_and_told_without_its_reason(aiohttp_client: AiohttpClient) -> None:
@@ -43,6 +45,7 @@ async def test_a_target_that_is_too_long_is_a_problem_and_never_reaches_the_rout
     aiohttp_client: AiohttpClient, target: str
 ) -> None:
     app = create_app(Settings(), transport=EmbeddedTransport(), contexts=())
+    app[keys.INVENTORY].replace(inventory(site("uc")))
     server = TestServer(app)
     await server.start_server(max_line_size=MAX_LINE_BYTES)
     client = await aiohttp_client(server)

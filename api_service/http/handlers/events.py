@@ -33,8 +33,8 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     then for each site `availability` with the nodes that changed, or `resync` with all of them.
     """
     query, inventory = query_as(EventsQuery, request), request.app[keys.INVENTORY]
-    if not inventory.loaded:
-        raise NoInventoryError(inventory.refusal or "no inventory is loaded yet")
+    if absence := inventory.absence:
+        raise NoInventoryError(absence)
     selection = _selection(query, inventory.current)
     if request.method == "HEAD":
         return web.Response(content_type=MEDIA_TYPE, headers=HEADERS)
