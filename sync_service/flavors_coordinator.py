@@ -11,6 +11,8 @@ from sync_service.domain.ports import FlavorsSource, Turn
 FLAVOR_WINDOW: Final = timedelta(days=90)
 """How far ahead the capacity of flavors is asked for."""
 
+HOUR: Final = timedelta(hours=1)
+
 
 class FlavorsCoordinator(Coordinator):
     """Polls how many instances of each flavor a site could run over the next 90 days."""
@@ -26,8 +28,9 @@ class FlavorsCoordinator(Coordinator):
             self._doubt.recall(published.flavors.keys())
 
     async def _observe(self, stamp: Stamp) -> SiteFlavors:
-        start = stamp.observed_at.replace(second=0, microsecond=0)
-        window = Interval(start, start + FLAVOR_WINDOW)
+        # Clients ask from the beginning of their hour on, which may begin half an hour before or after one of UTC.
+        start = stamp.observed_at.replace(minute=0, second=0, microsecond=0) - HOUR
+        window = Interval(start, start + HOUR + FLAVOR_WINDOW)
         capacity = await self._source.capacity(window)
         if not self._doubt.believes(frozenset(capacity.flavors)):
             raise DoubtfulAnswerError(f"a sudden loss: {len(capacity.flavors)} flavors")

@@ -21,7 +21,7 @@ ROOT_OWN_KEYS: Final = OWN_KEYS | {"timestamp"}
 """Top-level keys of the root resource that are ours."""
 
 NODE_OWN_KEYS: Final = OWN_KEYS | {
-    "site_id", "cluster_id", "availability", "availability_until", "last_updated", "stale",
+    "site_id", "cluster_id", "availability", "availability_now", "availability_until", "last_updated", "stale",
 }  # fmt: skip
 """Top-level keys of a node that are ours, even where we say nothing: a file must not pass a node off as free."""
 

@@ -54,6 +54,7 @@ class NodeQuery:
         min_ram: Bytes of `main_memory.ram_size`, at least; a node that does not say has too little.
         conditions: Of any field; each is to be fulfilled.
         words: Each is to be found, whatever its case, in a text of the node or in the name of its site or cluster.
+        states: Of the moment of the search.
         window: Keeps nodes that could be reserved for all of it.
     """
 
@@ -112,7 +113,7 @@ class NodeQuery:
         return match.known is not None and match.known.reservable_throughout(self.window)
 
 
-STATE_FIELDS: Final = frozenset({"availability", "availability_until"})
+STATE_FIELDS: Final = frozenset({"availability", "availability_now", "availability_until"})
 """Fields of a match that come of its bookings."""
 
 
@@ -218,7 +219,7 @@ def ordered(matches: Iterable[Match], names: Sequence[str], now: datetime) -> li
 
 def _values(match: Match, name: str, now: datetime) -> list[tuple[int, float, str]]:
     match name:
-        case "availability":
+        case "availability" | "availability_now":
             return [rank(match.state_at(now))]
         case "availability_until":
             until = match.until(now)

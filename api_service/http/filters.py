@@ -12,7 +12,7 @@ from api_service.http.problems import BadParametersError, did_you_mean, paramete
 from api_service.http.queries import MAX_CONDITIONS, MAX_LENGTH, NodeFilters
 from api_service.http.schemas import ParameterProblem
 from api_service.http.values import MAX_VALUES
-from shared.availability import Interval
+from shared.availability import AvailabilityState, Interval
 
 
 def node_query(query: NodeFilters, window: Interval | None = None) -> NodeQuery:
@@ -35,9 +35,23 @@ def node_query(query: NodeFilters, window: Interval | None = None) -> NodeQuery:
         min_ram=min(query.min_ram) if query.min_ram else None,
         conditions=_conditions(query.model_extra or {}),
         words=tuple((query.q or "").casefold().split()),
-        states=_any(query.availability),
+        states=_states(query, window),
         window=window,
     )
+
+
+def _states(query: NodeFilters, window: Interval | None) -> frozenset[AvailabilityState] | None:
+    """The states that a node may have now."""
+    now = _any(query.availability_now)
+    if query.availability is None:
+        return now
+    if window is None:
+        asked = frozenset(query.availability)
+        return asked if now is None else asked & now
+    if AvailabilityState.AVAILABLE not in query.availability:
+        detail = "between start and end every node that is found is available; availability_now asks for the state now"
+        raise BadParametersError.of("availability", detail)
+    return now
 
 
 def _any[V](values: list[V] | None) -> frozenset[V] | None:

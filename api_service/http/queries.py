@@ -88,7 +88,14 @@ class NodeFilters(Query):
     )
     availability: (
         Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
-    ) = Field(default=None, description="States, repeated or separated by commas; as of now.")
+    ) = Field(
+        default=None,
+        description="States, repeated or separated by commas: as of now, or in a search with a window throughout that, "
+        "where every node is `available`.",
+    )
+    availability_now: (
+        Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
+    ) = Field(default=None, description="States as of now, likewise, also in a search with a window.")
     q: Annotated[str, Field(max_length=MAX_FREE_TEXT)] | None = Field(
         default=None,
         description="Words, each of which is in a text of the node or in the name of its site or cluster, "
@@ -213,5 +220,8 @@ class EventsQuery(Query):
 class FlavorAvailabilityQuery(Query):
     """The window of a flavor's capacity; by default the 30 days from now."""
 
-    start_date: Instant | None = Field(default=None, description="By default now.")
+    start_date: Instant | None = Field(
+        default=None,
+        description="By default now. Before now capacity is told as far as it is known: the last hour at least.",
+    )
     end_date: Instant | None = Field(default=None, description="Excluded; by default 30 days after the start.")

@@ -146,8 +146,13 @@ class SearchItemBody(NodeBody):
 
     site_id: str
     cluster_id: str
-    availability: AvailabilityState
-    availability_until: datetime | None
+    availability: AvailabilityState = Field(description="Now, or where a window is asked for, throughout that.")
+    availability_now: AvailabilityState | None = Field(
+        default=None, description="Now; only where a window is asked for, or `fields` names it."
+    )
+    availability_until: datetime | None = Field(
+        description="When the state of now ends: the end of the block, or the start of the next; else null."
+    )
     last_updated: datetime | None = Field(description="Null where its site was never synced.")
     stale: bool
 

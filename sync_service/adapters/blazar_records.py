@@ -21,9 +21,6 @@ MAX_RECORDS: Final = 100_000
 MAX_INTERVALS: Final = 250_000
 """Reservations or segments of one answer, all records together."""
 
-YEARS: Final = range(2000, 2200)
-"""A booking that starts or ends in another year is absurd."""
-
 _FALSE: Final = frozenset({"", "0", "false", "no", "off", "none", "null"})
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
@@ -50,13 +47,20 @@ def _deleted(value: object) -> bool:
 
 
 def _utc(value: object) -> datetime:
-    """Blazar's times are naive UTC; a zone is understood all the same. Bare numbers and dates are not times."""
+    """Blazar's times are naive UTC; a zone is understood all the same. Bare numbers and dates are not times.
+
+    Any year will do: operators book "for ever" until 9999-12-31, and such a node is reserved. What a zone carries
+    beyond the calendar is its first or last moment.
+    """
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         raise ValueError("not a time")
     time = datetime.fromisoformat(value)
-    if time.year not in YEARS:
-        raise ValueError("not in our time")
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    if time.tzinfo is None:
+        return time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC) if time.year == 1 else datetime.max.replace(tzinfo=UTC)
 
 
 def _text(value: str) -> str:

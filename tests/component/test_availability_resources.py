@@ -1,12 +1,13 @@
 """When nodes, sites and flavors are free, as clients read it."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from api_service.http.bodies import dumps
 from api_service.settings import Settings
-from shared.availability import FlavorSegment, Interval, SiteFlavors
+from shared.availability import FlavorSegment, Interval, NodeAvailability, SiteFlavors
 from tests.component.serving import AiohttpClient, Service, serving
 from tests.inventories import HOUR, NOW, booked, cluster, inventory, node_document, polled, site
 
@@ -151,6 +152,32 @@ async def test_nothing_is_younger_than_its_receipt(service: Service) -> None:
     assert (await service.json("/sites/uc/availability"))["last_synced"] == "2026-11-22T08:00:00Z"
 
 
+@pytest.mark.parametrize("last", [datetime.max.replace(tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)])
+async def test_a_node_that_is_booked_for_ever_is_reserved_wherever_it_is_shown(
+    service: Service, last: datetime
+) -> None:
+    first = datetime.min.replace(tzinfo=UTC)
+    service.learn(polled("uc", NodeAvailability("n", (Interval(first, last),))))
+    end = dumps(last).decode().strip('"')
+    service.serve(inventory(site("uc", cluster("uc", "main", [node_document("n")]))))
+    alone = await service.json(f"{NODE}/availability")
+    assert (alone["availability"], alone["availability_until"]) == ("reserved", end)
+    [item] = (await service.json("/nodes/search?site_id=uc"))["items"]
+    assert (item["availability"], item["availability_until"]) == ("reserved", end)
+    assert (await service.json("/nodes/search?start=2030-01-01&end=2030-01-02&site_id=uc"))["total"] == 0
+    [item] = (await service.json("/nodes/availability?site_id=uc"))["items"]
+    assert item["reservations"] == [{"start": "0001-01-01T00:00:00Z", "end": end}]
+    await service.json("/availability/earliest?site_id=uc", status=404)
+    [group] = (await service.json("/availability/capacity?site_id=uc&step=P1D"))["groups"]
+    assert {(each["reserved"], each["free"]) for each in group["segments"]} == {(1, 0)}
+    [status] = (await service.json("/sites/uc/status"))["nodes"].values()
+    assert (status["hard"], status["soft"], len(status["reservations"])) == ("alive", "busy", 1)
+    for path in (f"{NODE}/availability.ics", "/nodes/availability.ics?site_id=uc"):
+        response = await service.get(path)
+        assert response.status == 200
+        assert "DTSTART:00010101T000000Z" in await response.text()
+
+
 async def test_a_flavors_capacity_is_clipped_to_the_window(service: Service) -> None:
     service.learn(flavors((0, 10, 3), (10, 20, 4), (20, 2000, 5)))
     query = "start_date=2026-11-22T09:00:00Z&end_date=2026-11-22T20:00:00Z"
@@ -160,6 +187,13 @@ async def test_a_flavors_capacity_is_clipped_to_the_window(service: Service) -> 
         {"start": "2026-11-22T18:00:00Z", "end": "2026-11-22T20:00:00Z", "available": 4, "total": 10},
     ]
     assert (body["flavor_id"], body["site_id"], body["stale"]) == ("m1.tiny", "kvm", False)
+
+
+async def test_a_flavors_capacity_begins_with_the_hour_that_is_asked_for(service: Service) -> None:
+    service.learn(flavors((-1, 10, 3), (10, 20, 4)))
+    service.clock.now += timedelta(minutes=17)
+    body = await service.json("/sites/kvm/flavors/m1.tiny/availability?start_date=2026-11-22T08:00:00Z")
+    assert body["availability"][0]["start"] == "2026-11-22T08:00:00Z"
 
 
 async def test_without_a_window_a_flavors_capacity_is_of_the_next_30_days(service: Service) -> None:
@@ -182,15 +216,16 @@ async def test_of_flavors_what_is_not_configured_not_published_or_not_synced_is_
 @pytest.mark.parametrize(
     ("query", "hours"),
     [
-        ("start_date=2020-01-01", 720),
-        ("start_date=2020-01-01&end_date=2026-11-22T10:00:00Z", 2),
+        ("start_date=2020-01-01", 730),
+        ("start_date=2020-01-01&end_date=2026-11-22T10:00:00Z", 12),
+        ("start_date=2026-11-22T07:00:00Z", 721),
         ("end_date=2026-11-22T10:00:00Z", 2),
         ("start_date=2026-11-22T20:00:00Z", 720),
         ("start_date=9999-12-31", 0),
         ("end_date=9999-12-31T23:59:59Z", 1000),
     ],
 )
-async def test_what_is_missing_of_a_window_is_now_and_30_days_and_the_past_is_cut_off(
+async def test_what_is_missing_of_a_window_is_now_and_30_days_and_the_past_is_there_as_far_as_it_is_known(
     service: Service, query: str, hours: int
 ) -> None:
     service.learn(flavors((-10, 1000, 3)))

@@ -107,11 +107,87 @@ async def test_a_node_of_a_site_never_synced_is_unknown_and_has_no_age(service: 
 
 async def test_a_nodes_own_fields_cannot_pass_for_its_state(service: Service) -> None:
     lying = node_document(
-        "x", availability="available", site_id="else", cluster_id="else", stale=False, last_updated="now"
+        "x",
+        availability="available",
+        availability_now="available",
+        site_id="else",
+        cluster_id="else",
+        stale=False,
+        last_updated="now",
     )
     service.serve(inventory(site("nu", cluster("nu", "main", [lying]))))
     item = (await service.json("/nodes/search"))["items"][0]
+    assert "availability_now" not in item
     assert (item["availability"], item["site_id"], item["cluster_id"], item["stale"]) == ("unknown", "nu", "main", True)
+
+
+WINDOW = "start=2026-11-22T09:00:00Z&end=2026-11-22T10:00:00Z"
+"""In which `a`, which is reserved now, and `b` can be reserved throughout."""
+
+
+async def test_in_a_window_a_node_has_its_state_throughout_that_and_its_state_now(service: Service) -> None:
+    states = [
+        (item["uid"], item["availability"], item["availability_now"], item["availability_until"])
+        for item in (await service.json(f"/nodes/search?{WINDOW}"))["items"]
+    ]
+    assert states == [
+        ("a", "available", "reserved", "2026-11-22T09:00:00Z"),
+        ("b", "available", "available", "2026-11-22T10:00:00Z"),
+    ]
+
+
+async def test_without_a_window_the_state_is_that_of_now_and_no_second_one_is_there(service: Service) -> None:
+    for item in (await service.json("/nodes/search"))["items"]:
+        assert "availability_now" not in item
+    body = await service.json("/nodes/search?fields=availability,availability_now&facets=availability,availability_now")
+    assert all(item["availability"] == item["availability_now"] for item in body["items"])
+    assert body["facets"]["availability"] == body["facets"]["availability_now"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (f"{WINDOW}&availability=available", "ab"),
+        (f"{WINDOW}&availability=available,reserved", "ab"),
+        (f"{WINDOW}&availability_now=reserved", "a"),
+        (f"{WINDOW}&availability_now=available", "b"),
+        (f"{WINDOW}&availability=available&availability_now=reserved,maintenance", "a"),
+        (f"{WINDOW}&availability_now=unknown", ""),
+        (f"{WINDOW}&sort=-availability_now", "ab"),
+        (f"{WINDOW}&sort=availability_now", "ba"),
+        (f"{WINDOW}&sort=-availability,-uid", "ba"),
+        ("availability_now=reserved", "a"),
+        ("availability_now=reserved,available&availability=available,unknown", "b"),
+    ],
+)
+async def test_in_a_window_states_are_asked_for_throughout_that_or_now(
+    service: Service, query: str, expected: str
+) -> None:
+    assert await found(service, query) == expected
+
+
+async def test_in_a_window_states_are_counted_throughout_that_and_now(service: Service) -> None:
+    body = await service.json(f"/nodes/search?{WINDOW}&facets=availability,availability_now&fields=availability_now")
+    assert body["facets"] == {"availability": {"available": 2}, "availability_now": {"available": 1, "reserved": 1}}
+    assert [item["availability_now"] for item in body["items"]] == ["reserved", "available"]
+    empty = await service.json("/nodes/search?site_id=tacc&start=2026-11-23&end=2026-11-24&facets=availability")
+    assert empty["facets"] == {"availability": {}}
+
+
+async def test_in_a_window_no_node_is_anything_but_available_and_asking_for_that_is_refused(service: Service) -> None:
+    body = await service.json(f"/nodes/search?{WINDOW}&availability=reserved,unknown", status=400)
+    assert [each["name"] for each in body["errors"]] == ["availability"]
+    assert "availability_now asks for the state now" in body["detail"]
+
+
+async def test_plans_for_the_nodes_of_a_window_do_not_ask_for_nodes_that_are_free_now(service: Service) -> None:
+    plans = rels(
+        await service.json(f"/nodes/search?{WINDOW}&availability=available&availability_now=reserved&gpu=true")
+    )
+    assert plans["earliest"] == "/availability/earliest?availability_now=reserved&gpu=true"
+    assert (await service.json(plans["earliest"]))["nodes"][0]["node_id"] == "a"
+    without = rels(await service.json("/nodes/search?availability=available"))
+    assert without["earliest"] == "/availability/earliest?availability=available"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +195,11 @@ async def test_a_nodes_own_fields_cannot_pass_for_its_state(service: Service) ->
     [
         ("site=uc", "site", "did you mean site_id?"),
         ("gpus=true", "gpus", "did you mean gpu?"),
-        ("zzzzzzz=1", "zzzzzzz", "there are arch, availability, branch, cluster_id, date, end, facets,"),
+        (
+            "zzzzzzz=1",
+            "zzzzzzz",
+            "there are arch, availability, availability_now, branch, cluster_id, date, end, facets,",
+        ),
         ("gpu=maybe", "gpu", "true or false"),
         ("gpu=", "gpu", "true or false"),
         ("site_id=", "site_id", "at least 1 character"),

@@ -176,7 +176,7 @@ async def test_an_answer_that_nobody_waits_for_any_more_breaks_nothing(ui: Ui) -
 async def test_before_there_is_an_inventory_the_page_says_what_to_do(browser: Browser) -> None:
     async with browsing(browser) as ui:
         page = await ui.open()
-        await expect(page.locator("#hardware .nothing")).to_contain_text("not loaded yet")
+        await expect(page.locator("#hardware [role=alert]")).to_contain_text("no inventory is loaded yet")
         await page.locator("#hardware").get_by_role("button", name="status").click()
         await expect(page.locator("#status")).to_contain_text("no inventory is loaded")
         ui.forgive_refusals()

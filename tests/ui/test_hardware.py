@@ -2,12 +2,14 @@
 
 import json
 import shlex
+from urllib.parse import quote
 
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.inventories import cluster, inventory, site
-from tests.ui.browsing import Ui, browsing, described
+from api_service import keys
+from tests.inventories import booked, cluster, inventory, site
+from tests.ui.browsing import Ui, at, browsing, described
 
 pytestmark = [pytest.mark.ui, pytest.mark.asyncio(loop_scope="session")]
 
@@ -52,6 +54,20 @@ async def test_values_with_commas_in_the_address_are_choices_of_their_own(ui: Ui
     await expect(page.get_by_role("checkbox", name="compute_arm64 4")).to_be_checked()
     await page.get_by_role("checkbox", name="gpu_a100_pcie 6").uncheck()
     await expect(page.locator("#hardware .total")).to_have_text("4 nodes")
+
+
+async def test_with_a_time_chosen_the_table_and_the_counts_still_show_the_state_of_now(ui: Ui) -> None:
+    nodes = [node.uid for node in ui.app[keys.INVENTORY].current.site("uc").nodes()]
+    ui.know("uc", *(booked((-1, 1), node_id=uid, now=at(0)) for uid in nodes))
+    start, end = (quote(f"{at(hours):%Y-%m-%dT%H:%M:%SZ}") for hours in (2, 4))
+    page = await ui.open(f"?site_id=uc&start={start}&end={end}")
+    await expect(page.locator("#hardware tbody .state.reserved")).to_have_count(len(nodes))
+    await expect(page.get_by_role("checkbox", name=f"Reserved {len(nodes)}")).to_have_count(1)
+    await page.get_by_role("checkbox", name=f"Reserved {len(nodes)}").check()
+    await expect(page.locator("#hardware .total")).to_have_text(f"{len(nodes)} nodes")
+    # An address of before asks for the state of now under its older name.
+    await ui.open(f"?site_id=uc&start={start}&end={end}&availability=reserved")
+    await expect(page.locator("#hardware .total")).to_have_text(f"{len(nodes)} nodes")
 
 
 async def test_words_are_looked_for_in_all_texts(ui: Ui) -> None:

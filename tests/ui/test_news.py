@@ -53,9 +53,9 @@ async def test_an_answer_that_was_overtaken_does_not_undo_what_was_told(where: s
         async with ui.page.expect_request("**/nodes/availability*"):
             page = await live(ui, address)
         # The number beside a choice is counted anew when the event has come.
-        await expect(page.locator("#filters input[id='facet availability available']")).to_have_count(1)
+        await expect(page.locator("#filters input[id='facet availability_now available']")).to_have_count(1)
         ui.know("tacc", booked((-1, 30), node_id="one", now=at(0)))
-        await expect(page.locator("#filters input[id='facet availability reserved']")).to_have_count(1)
+        await expect(page.locator("#filters input[id='facet availability_now reserved']")).to_have_count(1)
         late.set()
         await expect(page.locator(seen).first).to_contain_text("eserved")
         await expect(page.locator(seen).get_by_text("Available")).to_have_count(0)
@@ -153,7 +153,7 @@ async def test_an_inventory_that_came_after_the_page_is_shown(browser: Browser) 
     async with browsing(browser) as ui:
         await ui.page.clock.install()
         page = await ui.open()
-        await expect(page.locator("#hardware .nothing")).to_contain_text("not loaded yet")
+        await expect(page.locator("#hardware [role=alert]")).to_contain_text("no inventory is loaded yet")
         await expect(page.locator("#live")).to_contain_text("trying again")
         serve(ui, having("one"))
         await page.clock.fast_forward(16_000)

@@ -140,8 +140,6 @@ class TestAllocations:
             "2026-11-18T05:29:00.000000",
             "2026-11-17T05:29:00.000000",
             "0001-01-01T00:00:00.000000",
-            "9999-12-31T23:59:59.999999",
-            "2200-01-01T00:00:00.000000",
             "20026-11-19T05:29:00.000000",
             "2026-13-45T00:00:00.000000",
             "2026-11-19",
@@ -157,6 +155,22 @@ class TestAllocations:
     )
     def test_an_absurd_time_makes_the_node_unknown_and_never_free(self, end: object) -> None:
         assert booked(end_date=end) == Allocation("1", unreadable=True)
+
+    @pytest.mark.parametrize(
+        ("start", "end"),
+        [
+            ("2026-11-18T05:29:00.000000", "9999-12-31T23:59:59.999999"),
+            ("2026-11-18T05:29:00.000000", "9999-12-31T23:59:00-01:00"),
+            ("0001-01-01T00:00:00.000000", "2026-11-18T05:29:00.000000"),
+            ("0001-01-01T00:00:00+01:00", "2200-01-01T00:00:00.000000"),
+            ("1970-01-01T00:00:00.000000", "9999-12-31T00:00:00.000000"),
+        ],
+    )
+    def test_a_booking_from_or_to_any_year_is_one_and_makes_nothing_unknown(self, start: str, end: str) -> None:
+        found = booked(start_date=start, end_date=end)
+        assert not found.unreadable
+        [block] = found.reservations
+        assert (block.start.year, block.end.year) == (int(start[:4]), int(end[:4]))
 
     def test_one_odd_booking_does_not_hide_the_others(self) -> None:
         good = {"start_date": "2026-11-18T05:29:00.000000", "end_date": "2026-11-19T05:29:00.000000"}

@@ -403,7 +403,7 @@ class TestFlavors:
     async def test_a_poll_publishes_the_capacity_of_the_next_ninety_days(self) -> None:
         source, observer, turn = FakeFlavors(self.capacity), FakeObserver(), FakeTurn(FLAVORS, 7)
         outcome = await self.coordinator(source, observer).poll(turn)
-        assert source.windows == [Interval(NOON, NOON + FLAVOR_WINDOW)]
+        assert source.windows == [Interval(NOON - timedelta(hours=1), NOON + FLAVOR_WINDOW)]
         assert turn.published == [
             SiteFlavors(
                 "uc", NOON_MS + 42_000, 7, NOON + 42 * SECOND, 60 * SECOND, source.windows[0], self.capacity.flavors

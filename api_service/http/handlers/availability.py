@@ -139,8 +139,10 @@ def _published(request: web.Request, site_id: str) -> ObservedFlavors:
 
 
 def _window(query: FlavorAvailabilityQuery, now: datetime) -> Interval:
+    """What is asked for, whole: of a flavor's capacity the site tells a little of the past, too."""
     start = query.start_date or now
     first_known = max(start, now)
     # As far as the calendar goes.
     default_end = first_known + min(DEFAULT_WINDOW, datetime.max.replace(tzinfo=UTC) - first_known)
-    return future_window(("start_date", start), ("end_date", query.end_date or default_end), now=now)
+    future = future_window(("start_date", start), ("end_date", query.end_date or default_end), now=now)
+    return Interval(start, future.end)

@@ -34,7 +34,7 @@ from api_service.http.requests import (
     refuse_with_travel,
 )
 from api_service.http.schemas import SearchBody
-from shared.availability import Interval
+from shared.availability import AvailabilityState, Interval
 
 MOST_LOOKS: Final = 2000
 """Single looks at nodes, values and texts on the event loop in one go: they take some 5 µs each at most."""
@@ -45,17 +45,22 @@ LOOKS_OF_AN_ITEM: Final = 3
 LOOKS_TO_SORT: Final = 3
 """What it takes to look at a field of one node."""
 
+STATES: Final = frozenset({"availability", "availability_now"})
+"""Fields whose values are states of nodes."""
+
 
 @documented(returns=SearchBody, query=SearchQuery, tag="search")
 async def search_nodes(request: web.Request) -> web.Response:
     """Nodes of all sites by any field, by words, by state, and by a window in which they can be reserved throughout.
+
+    With a window, `availability` is the state throughout it, and `availability_now` that of now.
 
     Any parameter that is not listed is a condition of a field by dotted path, such as `processor.model__ic=EPYC`; one
     of a field that no node has is refused, so that a misspelt filter never answers everything. Where a commit is asked
     for, every node is `unknown`, and may be searched by its hardware only.
     """
     query, now = query_as(SearchQuery, request), request.app[keys.CLOCK]()
-    refuse_with_travel(query, "availability", "start", "end")
+    refuse_with_travel(query, "availability", "availability_now", "start", "end")
     bodies = await bodies_at(request, query)
     ready, good_until = await _searched(request, query, bodies, now)
     return answer(query, bodies, ready, good_until=good_until)
@@ -63,13 +68,16 @@ async def search_nodes(request: web.Request) -> web.Response:
 
 async def _searched(request: web.Request, query: SearchQuery, bodies: Bodies, now: datetime) -> tuple[Ready, datetime]:
     """The answer, and from when on time alone may make it another."""
-    wanted, costly = node_query(query, _window(query.start, query.end, now)), request.app[COSTLY]
-    links = bodies.links.search([(name, value) for name, value in asked_of(request) if name not in NO_FILTERS])
+    window, costly = _window(query.start, query.end, now), request.app[COSTLY]
+    wanted = node_query(query, window)
+    # Of a plan, which has no window, it would mean the state of now.
+    dropped = NO_FILTERS | ({"availability"} if window else set())
+    links = bodies.links.search([(name, value) for name, value in asked_of(request) if name not in dropped])
 
     def page(asked: Search) -> tuple[Ready, datetime]:
         rows = asked.rows()
         matches = list(asked.part(rows))
-        items = [_item(match, bodies, query.fields, now) for match in matches]
+        items = [_item(match, bodies, query.fields, window, now) for match in matches]
         found = bodies.part(items, links, query, asked_of(request), total=rows.bit_count())
         more = {"facets": asked.facets(rows)} if query.facets else {}
         return Ready(dumps(found | more)), asked.good_until(matches)
@@ -116,9 +124,7 @@ class Search:
             return True
         found = self.wanted.fitting(self.index).bit_count()
         asks_states = self.wanted.states is not None or self.wanted.window is not None
-        each_time = (
-            LOOKS_TO_SORT * len(self.query.sort or ()) + asks_states + ("availability" in (self.query.facets or ()))
-        )
+        each_time = LOOKS_TO_SORT * len(self.query.sort or ()) + asks_states + len(self._state_facets)
         return looks + each_time * found + LOOKS_OF_AN_ITEM * min(found, self.query.limit) > MOST_LOOKS
 
     def rows(self) -> int:
@@ -130,16 +136,19 @@ class Search:
     def part(self, rows: int) -> Iterable[Match]:
         """The matches that are asked for."""
         found = self._matches(rows)
-        if self.query.sort:
-            found = ordered(found, self.query.sort, self.now)
+        if order := [name for name in self.query.sort or () if not self._is_of_window(name.removeprefix("-"))]:
+            found = ordered(found, order, self.now)
         return islice(found, self.query.offset, self.query.offset + self.query.limit)
 
     def facets(self, rows: int) -> Mapping[str, Facet]:
         """Of all matches."""
         found = facets(self.index, rows, [*self._facet_paths])
-        if "availability" in (self.query.facets or ()):
-            states = Counter(match.state_at(self.now) for match in self._matches(rows))
-            found["availability"] = sorted_counts(states.items())
+        for name in self._state_facets:
+            if self._is_of_window(name):
+                states = Counter({AvailabilityState.AVAILABLE: rows.bit_count()})
+            else:
+                states = Counter(match.state_at(self.now) for match in self._matches(rows))
+            found[name] = sorted_counts((state, count) for state, count in states.items() if count)
         return found
 
     def good_until(self, told: Iterable[Match]) -> datetime:
@@ -165,15 +174,25 @@ class Search:
 
     @property
     def _facet_paths(self) -> dict[str, Path]:
-        return {name: path_of(name) for name in self.query.facets or () if name != "availability"}
+        return {name: path_of(name) for name in self.query.facets or () if name not in STATES}
+
+    @property
+    def _state_facets(self) -> list[str]:
+        return [name for name in dict.fromkeys(self.query.facets or ()) if name in STATES]
+
+    def _is_of_window(self, name: str) -> bool:
+        """Whether a field has one value for all matches: in a window they are all available."""
+        return name == "availability" and self.wanted.window is not None
 
     def _matches(self, rows: int) -> Iterable[Match]:
         return matches_of(self.index.nodes_in(rows), self.known)
 
 
-def _item(match: Match, bodies: Bodies, fields: Sequence[str] | None, now: datetime) -> bytes:
+def _item(match: Match, bodies: Bodies, fields: Sequence[str] | None, window: Interval | None, now: datetime) -> bytes:
+    state = match.state_at(now)
     told = {
-        "availability": match.state_at(now),
+        "availability": AvailabilityState.AVAILABLE if window else state,
+        **({"availability_now": state} if window or fields else {}),
         "availability_until": match.until(now),
         "last_updated": match.last_updated,
         "stale": match.stale_at(now),

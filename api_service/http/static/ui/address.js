@@ -9,10 +9,16 @@ const VIEWS = ["hardware", "availability", "status"];
 export const MOST_SELECTED = 200; // as many values as one condition of the API may have
 
 /** What the API is asked for: filters, and for the table also its order and part. */
-export const query = () => new URLSearchParams(location.search);
+export function query() {
+  const found = new URLSearchParams(location.search);
+  // The page is about the state of now. Addresses of before name it as the API does where no time is asked for.
+  for (const value of found.getAll("availability")) found.append("availability_now", value);
+  found.delete("availability");
+  return found;
+}
 
 // Of these the API takes several values with commas too.
-const LISTS = new Set(["site_id", "cluster_id", "node_type", "arch", "availability"]);
+const LISTS = new Set(["site_id", "cluster_id", "node_type", "arch", "availability_now"]);
 
 /** The values of a filter, one by one. */
 export const chosen = (name) =>

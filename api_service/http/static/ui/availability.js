@@ -62,7 +62,7 @@ export async function load() {
     const newer = came().filter((event) => applied(event, items, keyOf));
     draw();
     if (newer.length) recompute();
-    if (newer.length && filters().has("availability")) reload();
+    if (newer.length && filters().has("availability_now")) reload();
   } catch (error) {
     if (error.name === "AbortError") return;
     asked = null;
@@ -90,7 +90,7 @@ onSite((event) => {
   const changed = applied(event, items, keyOf);
   const looking = view() === "availability";
   // Who matches may be others now.
-  const others = filters().has("availability") && (changed || (event.nodes.length && !event.whole));
+  const others = filters().has("availability_now") && (changed || (event.nodes.length && !event.whole));
   if (others || items.size < before) looking ? reload() : (asked = null);
   if (!changed) return;
   if (!looking) return forgetPlans();

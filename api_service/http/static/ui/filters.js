@@ -10,7 +10,7 @@ import { fromInput, instant, local, localInput, utc } from "./times.js";
 
 const FEW = 7;
 const NARROW = matchMedia("(max-width: 50rem)");
-const opened = new Set(["availability", "site_id", "node_type", "gpu.gpu_model"]);
+const opened = new Set(["availability_now", "site_id", "node_type", "gpu.gpu_model"]);
 let asked = null;
 let counting;
 

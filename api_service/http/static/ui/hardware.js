@@ -9,7 +9,7 @@ import { behind, nothing, problem } from "./messages.js";
 import { legend, stateMark } from "./states.js";
 
 const PAGE = 50;
-const STATE = ["availability", "availability_until", "last_updated", "stale"];
+const STATE = ["availability_now", "availability_until", "last_updated", "stale"];
 
 /** Title, the field to sort by, and what stands in a cell. */
 const COLUMNS = [
@@ -20,7 +20,7 @@ const COLUMNS = [
   ],
   ["Site", "site_id", (node) => siteName(node.site_id)],
   ["Type", "node_type", (node) => text(node, "node_type")],
-  ["Now", "availability", stateMark],
+  ["Now", "availability_now", stateMark],
   ["Threads", "architecture.smt_size", (node) => text(node, "architecture.smt_size"), "number"],
   ["Memory", "main_memory.ram_size", (node) => bytes(at(node, "main_memory.ram_size")), "number"],
   ["GPU", "gpu.gpu_count", (node) => gpu(node)],
@@ -50,6 +50,7 @@ export async function load() {
   const came = meanwhile();
   try {
     answer = await search(request(), loading.signal);
+    answer.items = answer.items.map(ofNow);
     // What was told since it was asked may be newer than the answer.
     if (came().filter(update).length) reload();
     draw();
@@ -63,6 +64,9 @@ export async function load() {
   }
   section.removeAttribute("aria-busy");
 }
+
+/** With the state of now under the name that the live feed has for it: between two times the API's is another. */
+const ofNow = ({ availability_now, ...node }) => ({ ...node, availability: availability_now });
 
 function request() {
   const parameters = query();

@@ -33,7 +33,7 @@ const yesNo = (text) => YES_NO.get(text) ?? text;
 
 /** What may be chosen beside the table: the field, its title, and how a value is written for people. */
 export const FACETS = [
-  ["availability", "State now", (text) => text[0].toUpperCase() + text.slice(1)],
+  ["availability_now", "State now", (text) => text[0].toUpperCase() + text.slice(1)],
   ["site_id", "Site", siteName],
   ["node_type", "Node type"],
   ["gpu.gpu_model", "GPU"],

@@ -9,7 +9,7 @@ export function problem(error, again) {
   const advice = {
     0: "Try again in a moment.",
     400: "A filter in the address is not understood: remove it above, or start afresh.",
-    503: "The service is busy, or has not loaded its inventory yet. Try again in a moment.",
+    503: ["The service is busy, or has no inventory yet: the ", toStatus(), " shows which. Try again in a moment."],
   };
   return el(
     "div",
@@ -20,12 +20,13 @@ export function problem(error, again) {
   );
 }
 
-/** There is no node: none matches, or none is known at all. */
+const toStatus = () => el("button", { class: "plain", onclick: () => go({ show: { view: "status" } }) }, "status");
+
+/** There is no node: none matches, or the inventory has none. */
 export function nothing() {
   const all = [...query()].length === 0;
-  const toStatus = el("button", { class: "plain", onclick: () => go({ show: { view: "status" } }) }, "status");
   const advice = all
-    ? ["The inventory is empty, or not loaded yet: the ", toStatus, " tells which."]
+    ? ["The inventory has no nodes: the ", toStatus(), " shows what is wrong with it, if anything is."]
     : ["Remove a filter, or ", afresh(), "."];
   const text = all ? "There are no nodes." : "No node matches all of this.";
   return el("div", { class: "nothing" }, el("p", {}, el("strong", {}, text)), el("p", {}, advice));
