@@ -59,7 +59,7 @@ test-monitoring: environment ## the alert rules and the dashboard's queries, by 
 	@$(BIN)/python -m deploy.local.install_promtool
 	@$(BIN)/python -m deploy.local.dashboard_rules .cache/dashboard_rules.json
 	@report=$$(promtool check rules deploy/monitoring/alerts.yaml .cache/dashboard_rules.json \
-		&& promtool test rules deploy/monitoring/alerts_test.yaml) || { echo "$$report"; exit 1; }
+		&& promtool test rules deploy/monitoring/alerts_test*.yaml) || { echo "$$report"; exit 1; }
 
 test-rabbitmq4: environment ## run the tests of the log on a newer RabbitMQ, unpacked under .cache; SUITE=sid: from there
 	@exec $(BIN)/python -m deploy.local.unpack_rabbitmq $(or $(SUITE),trixie) \

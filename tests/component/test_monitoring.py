@@ -3,7 +3,7 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,3 +174,68 @@ def test_no_panel_covers_another_or_has_its_number() -> None:
 def test_a_panel_names_only_alerts_that_there_are_and_each_is_named() -> None:
     named = {name for panel in PANELS for name in re.findall(r"Reference[A-Z]\w+", panel["description"])}
     assert named == {alert for alert, _ in ALERTS}
+
+
+RULE_TESTS: list[Any] = [
+    test
+    for path in sorted(FOLDER.glob("alerts_test*.yaml"))
+    for test in yaml.safe_load(path.read_text())["tests"]
+    if test["name"].startswith("Reference")
+]
+FORM = re.compile(r"(?P<alert>Reference\w+) (?P<form>fires|does not fire|resolves within (?P<within>\d+) min) .+")
+
+
+SECONDS = {"h": 3600, "m": 60, "s": 1}
+
+
+def seconds(duration: str) -> int:
+    return sum(int(number) * SECONDS[unit] for number, unit in re.findall(r"(\d+)([hms])", duration))
+
+
+def proves_firing(test: Any, alert: str, _: str | None) -> bool:
+    """Not yet at one moment, and with its labels at a later one."""
+    cases = [case for case in test.get("alert_rule_test", ()) if case["alertname"] == alert]
+    silent = [seconds(case["eval_time"]) for case in cases if not case["exp_alerts"]]
+    firing = [seconds(case["eval_time"]) for case in cases if case["exp_alerts"]]
+    return bool(silent and firing) and max(silent) < min(firing)
+
+
+def proves_silence(test: Any, alert: str, _: str | None) -> bool:
+    """Fires at no evaluation from the beginning to the end."""
+    firing = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
+    return any(
+        case["expr"] == f"count_over_time({firing}[{case['eval_time']}])" and not case["exp_samples"]
+        for case in test.get("promql_expr_test", ())
+    )
+
+
+def proves_resolving(test: Any, alert: str, within: str | None) -> bool:
+    """Fires at the last bad sample, and at no evaluation of a long time that begins so many minutes later."""
+    firing = f'ALERTS{{alertname="{alert}", alertstate="firing"}}'
+    before, after = test["promql_expr_test"]
+    window = re.fullmatch(re.escape(f"count_over_time({firing}[") + r"(\w+)\]\)", after["expr"])
+    if before["expr"] != f"count({firing})" or not before["exp_samples"] or not window or after["exp_samples"]:
+        return False
+    begins = seconds(after["eval_time"]) - seconds(window[1])
+    return begins - seconds(before["eval_time"]) == 60 * int(within or 0) and seconds(window[1]) >= 30 * 60
+
+
+PROOFS: Mapping[str, Callable[[Any, str, str | None], bool]] = {
+    "fires": proves_firing,
+    "does not fire": proves_silence,
+    "resolves": proves_resolving,
+}
+
+
+@pytest.mark.parametrize("alert", [name for name, _ in ALERTS])
+def test_an_alert_is_tested_to_fire_and_to_stay_silent_once_all_is_mended_and_to_resolve(alert: str) -> None:
+    names = [name for test in RULE_TESTS if (name := FORM.fullmatch(test["name"])) and name["alert"] == alert]
+    assert {name["form"].partition(" within")[0] for name in names} == set(PROOFS)
+
+
+@pytest.mark.parametrize("test", RULE_TESTS, ids=lambda test: test["name"])
+def test_a_test_of_an_alert_proves_the_form_that_its_name_says(test: Any) -> None:
+    name = FORM.fullmatch(test["name"])
+    assert name
+    assert name["alert"] in {alert for alert, _ in ALERTS}
+    assert PROOFS[name["form"].partition(" within")[0]](test, name["alert"], name["within"])
