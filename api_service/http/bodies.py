@@ -160,12 +160,20 @@ class Bodies:
             asked: The query string as it was sent.
             total: How many items the whole collection has.
         """
+        pages = with_pages(
+            links,
+            asked,
+            offset=query.offset,
+            limit=query.limit,
+            total=total,
+            continues=None if self.links.pinned_to else self.inventory.version,
+        )
         return {
             "total": total,
             "offset": query.offset,
             "items": [orjson.Fragment(item) for item in items],
             "version": self.inventory.version,
-            "links": with_pages(links, asked, offset=query.offset, limit=query.limit, total=total),
+            "links": pages,
         }
 
     def collection[R](

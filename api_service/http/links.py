@@ -28,17 +28,22 @@ PLANS: Final = {
 VERSIONS_PARENTS: Final = {"sites": "root", "site": "sites", "clusters": "site"}
 """What the versions of a resource have for parent where it is not the resource, by the names of their routes: what both
 APIs before this one say."""
-PAGE: Final = frozenset({"offset", "limit"})
+PAGE: Final = frozenset({"offset", "limit", "continues"})
 """Parameters that say which part of a collection."""
 _SAFE: Final = re.compile(r"[\w.~-]+", re.ASCII)
 """What stands in a URL as it is, as nearly all ids do."""
 
 
 class Links:
-    """Links of one application; `root_path` comes before every href, and after it the commit that it leads to."""
+    """Links of one application; `root_path` comes before every href, and after it the commit that it leads to.
+
+    Attributes:
+        pinned_to: That commit; None if they lead to the present.
+    """
 
     def __init__(self, router: web.UrlDispatcher, root_path: str, *, version: str | None = None) -> None:
         self._router, self._root_path = router, root_path
+        self.pinned_to = version
         self._pin = urlencode({"version": version}) if version else ""
         self._templates: dict[str, str] = {}
         for name, resource in router.named_resources().items():
@@ -212,7 +217,15 @@ def quoted(uid: str) -> str:
     return uid if _SAFE.fullmatch(uid) else quote(uid, safe="")
 
 
-def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int, limit: int, total: int) -> LinkList:
+def with_pages(
+    links: LinkList,
+    query: Sequence[tuple[str, str]],
+    *,
+    offset: int,
+    limit: int,
+    total: int,
+    continues: str | None = None,
+) -> LinkList:
     """`links` of a collection, the first of which is `self`, for the part that was asked for.
 
     Args:
@@ -222,6 +235,8 @@ def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int
         offset: The first item of this part.
         limit: How many items it may hold.
         total: How many items there are.
+        continues: The commit of this part, for the other parts to be of the same; None if `links` lead to it already,
+            or if there is none.
     """
     bare = links[0]["href"]
     kept = [(key, value) for key, value in query if key not in PAGE]
@@ -231,7 +246,8 @@ def with_pages(links: LinkList, query: Sequence[tuple[str, str]], *, offset: int
         return f"{bare}{'&' if '?' in bare else '?'}{urlencode(more)}" if more else bare
 
     def part(rel: str, start: int, most: int) -> dict[str, str]:
-        return {"rel": rel, "href": asked([*kept, ("offset", str(start)), ("limit", str(most))])}
+        place = [("offset", str(start)), ("limit", str(most)), *([("continues", continues)] if continues else [])]
+        return {"rel": rel, "href": asked([*kept, *place])}
 
     found = [{"rel": "self", "href": asked(query)}, *links[1:]]
     if offset + limit < total:

@@ -1,6 +1,6 @@
 """The inventory as it was: the bodies of any commit that a request asks for, by one of four parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -71,11 +71,16 @@ def version_asked(history: History, query: TravelQuery) -> Version | None:
     """
     given = query.given()
     if len(given) > 1:
-        detail = f"{', '.join(given)} exclude each other: give one of them"
-        raise BadParametersError([ParameterProblem(name=name, detail=detail) for name in given])
+        raise exclusive(given)
     for name, value in given.items():
         return version_named(history, name, value)
     return None
+
+
+def exclusive(names: Collection[str]) -> BadParametersError:
+    """For parameters that each ask for a commit, of which one alone may be given."""
+    detail = f"{', '.join(names)} exclude each other: give one of them"
+    return BadParametersError([ParameterProblem(name=name, detail=detail) for name in names])
 
 
 def version_named(history: History, name: str, value: str | int | datetime) -> Version:

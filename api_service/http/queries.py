@@ -64,6 +64,12 @@ class PageQuery(Query):
     limit: Annotated[int, Whole] = Field(
         default=MAX_PAGE, ge=1, le=MAX_PAGE, description="How many items to answer at most."
     )
+    continues: Sha | None = Field(
+        default=None,
+        description="The commit whose list this continues: the links `next` and `prev` have it, so that a list stays "
+        "the same from page to page. States of nodes are those of now all the same.",
+        examples=[SHA],
+    )
 
 
 class NodeFilters(Query):

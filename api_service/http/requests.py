@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from api_service.domain.node_query import WindowInThePastError, future_part
 from api_service.http.bodies import Bodies
 from api_service.http.caching import Answer
-from api_service.http.past import PAST, version_asked
+from api_service.http.past import PAST, exclusive, version_asked, version_named
 from api_service.http.problems import BadParametersError, unknown_parameter
-from api_service.http.queries import TRAVEL, TravelQuery
+from api_service.http.queries import TRAVEL, PageQuery, TravelQuery
 from api_service.http.ready import Keep, Ready
 from api_service.http.representation import bodies_of
 from api_service.http.schemas import ParameterProblem
@@ -83,7 +83,7 @@ def asked_of(request: web.Request) -> list[tuple[str, str]]:
 
 
 async def bodies_at(request: web.Request, query: TravelQuery) -> Bodies:
-    """The bodies of the commit that `query` asks for; without a wish those of the snapshot that is being served.
+    """The bodies of the commit that `query` asks for or continues; else those of the snapshot that is being served.
 
     To be asked for once per request: everything in one answer comes from one snapshot.
 
@@ -94,7 +94,24 @@ async def bodies_at(request: web.Request, query: TravelQuery) -> Bodies:
     """
     present = bodies_of(request)
     version = version_asked(present.inventory.history, query) if request.query_string else None
+    if isinstance(query, PageQuery) and query.continues is not None:
+        if version is not None:
+            raise exclusive([*query.given(), "continues"])
+        return await continued(request, query)
     return present if version is None else await request.app[PAST].at(version, present.inventory)
+
+
+async def continued(request: web.Request, query: PageQuery) -> Bodies:
+    """The bodies of the commit whose list `query` continues; else those of the snapshot that is being served.
+
+    Their links lead to the present, but for those to other parts of the list. Raises as `bodies_at`.
+    """
+    present = bodies_of(request)
+    if query.continues is None or query.continues == present.inventory.version:
+        return present
+    version = version_named(present.inventory.history, "continues", query.continues)
+    past = await request.app[PAST].at(version, present.inventory)
+    return Bodies(past.inventory, present.links)
 
 
 def answer(query: TravelQuery, bodies: Bodies, ready: Ready, *, good_until: datetime | None = None) -> web.Response:

@@ -198,7 +198,7 @@ async def test_plans_for_the_nodes_of_a_window_do_not_ask_for_nodes_that_are_fre
         (
             "zzzzzzz=1",
             "zzzzzzz",
-            "there are arch, availability, availability_now, branch, cluster_id, date, end, facets,",
+            "there are arch, availability, availability_now, branch, cluster_id, continues, date, end, facets,",
         ),
         ("gpu=maybe", "gpu", "true or false"),
         ("gpu=", "gpu", "true or false"),

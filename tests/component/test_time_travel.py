@@ -15,7 +15,7 @@ from api_service.settings import Settings
 from tests.component.serving import AiohttpClient, Service, serving
 from tests.component.test_git_repository import clone_without
 from tests.component.test_inventory_resources import rels
-from tests.inventories import polled
+from tests.inventories import booked, polled
 from tests.repositories import (
     DATA,
     FIRST_COMMIT_AT,
@@ -162,6 +162,67 @@ async def test_pages_of_a_branch_that_moves_meanwhile_are_pages_of_one_commit(
     assert [page["version"] for page in pages] == [shas[2]] * 3
     assert rels(first)["self"] == f"{NODES}?version={shas[2]}&limit=2&x=%26"
     assert rels(pages[-1])["prev"].startswith(f"{NODES}?version={shas[2]}&x=%26&")
+
+
+@pytest.mark.parametrize(
+    "path", [NODES, "/nodes/search", "/nodes/search?availability=available,unknown", "/nodes/availability", "/versions"]
+)
+async def test_a_commit_between_two_pages_changes_nothing_of_a_list(
+    service: Service, repository: GitRepository, shas: list[str], path: str
+) -> None:
+    before = await service.json(path)
+    first = await service.json(path + ("&" if "?" in path else "?") + "limit=2")
+    remove(repository.data / f"{TACC_NODES}/{GPU_NODE}.json")
+    repository.commit("a node is gone")
+    service.serve(load(repository.data))
+    assert (await service.json(path))["items"] != before["items"]
+    pages = [first]
+    while href := rels(pages[-1]).get("next"):
+        pages.append(await service.json(href))
+    assert len(pages) > 1
+    assert {(page["version"], page["total"]) for page in pages} == {(shas[2], before["total"])}
+    assert [item for page in pages for item in page["items"]] == before["items"]
+    assert (await service.json(rels(pages[-1])["prev"]))["items"] == pages[-2]["items"]
+
+
+async def test_a_list_that_is_continued_tells_of_nodes_as_they_are_now(
+    service: Service, repository: GitRepository
+) -> None:
+    service.learn(polled("tacc", booked((-1, 1), node_id=GPU_NODE)))
+    first = await service.json("/nodes/search?limit=1&site_id=tacc")
+    change(repository.data / f"{TACC_NODES}/{GPU_NODE}.json", gpu="changed")
+    repository.commit("another commit")
+    service.serve(load(repository.data))
+    (rest, now) = (rels(first)["next"].replace("limit=1", "limit=9"), f"/nodes/search?uid={GPU_NODE}")
+    continued, present = [
+        next(item for item in (await service.json(href))["items"] if item["uid"] == GPU_NODE) for href in (rest, now)
+    ]
+    assert continued["version"] == first["version"]
+    assert (continued["gpu"]["gpu"], continued["availability"], present["gpu"]) == (True, "reserved", "changed")
+    assert rels(continued) == rels(present) | {"version": f"{rels(present)['versions']}/{continued['version']}"}
+
+
+async def test_a_list_that_is_continued_may_not_be_kept(service: Service, shas: list[str]) -> None:
+    for path in (NODES, "/nodes/search"):
+        response = await service.get(f"{path}?continues={shas[1]}&limit=1")
+        assert "immutable" not in response.headers["Cache-Control"]
+
+
+async def test_only_a_commit_can_be_continued_and_not_beside_another(service: Service, shas: list[str]) -> None:
+    for path in (NODES, "/nodes/search", "/nodes/availability"):
+        for asked, status in (("0" * 40, 404), ("HEAD", 400), ("", 400)):
+            body = await service.json(f"{path}?continues={asked}", status=status)
+            assert [each["name"] for each in body["errors"]] == ["continues"]
+    for path in (NODES, "/nodes/search"):
+        body = await service.json(f"{path}?continues={shas[0]}&branch=main", status=400)
+        assert [each["name"] for each in body["errors"]] == ["branch", "continues"]
+
+
+async def test_what_is_not_kept_in_git_is_continued_by_its_offset_alone(
+    tmp_path: Path, aiohttp_client: AiohttpClient
+) -> None:
+    service = await serving_of(aiohttp_client, copy_sample(tmp_path))
+    assert rels(await service.json(f"{NODES}?limit=2"))["next"] == f"{NODES}?offset=2&limit=2"
 
 
 async def test_items_of_a_past_collection_are_what_each_item_answers_alone(service: Service, shas: list[str]) -> None:

@@ -29,7 +29,7 @@ from api_service.http.plans import CalendarItemBody, CapacityBody, EarliestBody
 from api_service.http.problems import BadParametersError, NoSlotError
 from api_service.http.queries import CalendarQuery, CapacityQuery, EarliestQuery
 from api_service.http.representation import bodies_of, json_response
-from api_service.http.requests import future_window, query_as
+from api_service.http.requests import continued, future_window, query_as
 from api_service.http.schemas import Page
 from api_service.http.values import MAX_DURATION
 from shared.availability import Interval
@@ -45,9 +45,9 @@ async def list_nodes_availability(request: web.Request) -> web.Response:
 
     A window keeps the bookings that meet it, whole; nodes are kept by the other filters alone.
     """
-    bodies, now = bodies_of(request), request.app[keys.CLOCK]()
-    query = query_as(CalendarQuery, request)
+    query, now = query_as(CalendarQuery, request), request.app[keys.CLOCK]()
     window = future_window(("start", query.start or ALWAYS.start), ("end", query.end or ALWAYS.end), now=now)
+    bodies = await continued(request, query)
     asked = list(request.query.items())
     # Taken here, since the map may change while another thread reads it.
     known, wanted = request.app[keys.AVAILABILITY].copied(), node_query(query)
@@ -60,7 +60,11 @@ async def list_nodes_availability(request: web.Request) -> web.Response:
         ]
         return dumps(bodies.part(items, bodies.links.nodes_availability(asked), query, asked, total=len(found)))
 
-    return json_response(await request.app[COSTLY].do(explained(type(query), bodies.index, answer)))
+    def explained_answer() -> bytes:
+        # Here in the thread, since the index of another commit is still to be made.
+        return explained(type(query), bodies.index, answer)()
+
+    return json_response(await request.app[COSTLY].do(explained_answer))
 
 
 @documented(

@@ -25,6 +25,7 @@ from api_service.http.openapi import documented
 from api_service.http.problems import BadParametersError
 from api_service.http.queries import NO_FILTERS, SearchQuery
 from api_service.http.ready import Ready
+from api_service.http.representation import bodies_of
 from api_service.http.requests import (
     answer,
     asked_of,
@@ -82,18 +83,20 @@ async def _searched(request: web.Request, query: SearchQuery, bodies: Bodies, no
         more = {"facets": asked.facets(rows)} if query.facets else {}
         return Ready(dumps(found | more)), asked.good_until(matches)
 
-    def past_page() -> tuple[Ready, datetime]:
-        # The index of a commit of long ago is made for this answer: what is kept of the past has its bounds.
-        asked = Search(NodeIndex(bodies.inventory.nodes()), AvailabilityMap(), wanted, query, now)
+    def page_of_another_commit(known: AvailabilityMap) -> tuple[Ready, datetime]:
+        # Its index is made for this answer: what is kept of the past has its bounds.
+        asked = Search(NodeIndex(bodies.inventory.nodes()), known, wanted, query, now)
         return explained(SearchQuery, asked.index, partial(page, asked))()
 
-    if query.given():
-        return await costly.do(past_page)
-    asked = Search(bodies.index, request.app[keys.AVAILABILITY], wanted, query, now)
+    live = request.app[keys.AVAILABILITY]
+    if bodies is not bodies_of(request):
+        known = AvailabilityMap() if query.given() else live.copied()
+        return await costly.do(partial(page_of_another_commit, known))
+    asked = Search(bodies.index, live, wanted, query, now)
     if not explained(SearchQuery, asked.index, asked.takes_long)():
         return explained(SearchQuery, asked.index, partial(page, asked))()
     # The map of now may change while another thread reads it.
-    asked = replace(asked, known=asked.known.copied())
+    asked = replace(asked, known=live.copied())
     return await costly.do(explained(SearchQuery, asked.index, partial(page, asked)))
 
 
