@@ -25,7 +25,7 @@ from api_service.http.links import Links
 from api_service.http.middlewares import Reception, options
 from api_service.http.openapi import OPENAPI, Contract
 from api_service.http.past import PAST, Past
-from api_service.http.problems import problem_details
+from api_service.http.problems import UnknownExpectations, problem_details
 from api_service.http.remembered import Remembered
 from api_service.http.representation import REPRESENTATIONS, Representations
 from api_service.http.routes import plain, routes
@@ -137,8 +137,9 @@ def create_app(
 
 
 def _add_resources(app: web.Application, reception: Reception) -> None:
-    """Two are asked before all others, in this order: they know what is asked for most."""
+    """Three are asked before all others, in this order; the last two know what is asked for most."""
     app.add_routes(routes())
+    app.router.register_resource(UnknownExpectations())
     app.router.register_resource(KnownAnswers(app[KEPT_ANSWERS], reception))
     app.router.register_resource(KnownPaths(plain(app.router)))
 

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Self
 
@@ -14,9 +15,11 @@ from api_service.domain.node_fields import path_of
 from api_service.domain.node_index import FieldIndex, NodeIndex
 from api_service.domain.row_sets import Rows, bits
 
-_NUMBER: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][-+ ]?\d{1,3})?", re.ASCII)
+_NUMBER: Final = re.compile(r"[-+]?\d{1,40}(?:\.\d{0,40})?(?:[eE][-+]?\d{1,3})?", re.ASCII)
 _OF_ITS_OWN: Final = "holds fields of its own: ask for one of them"
-_FLAGS: Final = {"true": True, "false": False}
+_FLAGS: Final[Mapping[str, bool]] = dict.fromkeys(("true", "1", "yes", "on", "t", "y"), True) | dict.fromkeys(
+    ("false", "0", "no", "off", "f", "n"), False
+)
 
 
 class UnknownFieldsError(ValueError):
@@ -58,14 +61,20 @@ ONE_VALUE: Final = frozenset({Suffix.GREATER, Suffix.GREATER_OR_EQUAL, Suffix.LE
 
 
 def number_of(text: str) -> float | None:
-    """The number that a client wrote; None if it is none."""
-    if not _NUMBER.fullmatch(text):
+    """The number that a client wrote, an integer where it is whole, such as `4.0` or `2.6e9`; None if it is none."""
+    # A plus sign becomes a space on its way through a form.
+    written = re.sub("(?<=[eE]) ", "+", text.strip(" "))
+    if not _NUMBER.fullmatch(written):
         return None
-    if re.fullmatch(r"-?\d+", text):
-        return int(text)
-    # A plus sign became a space on its way through a form.
-    number = float(text.replace(" ", "+"))
-    return number if math.isfinite(number) else None
+    exact = Decimal(written)
+    if not math.isfinite(float(exact)):
+        return None
+    return int(exact) if exact == exact.to_integral_value() else float(exact)
+
+
+def flag_of(text: str) -> bool | None:
+    """What a client wrote for true or false, in one of the usual words, whatever their case; None if it is none."""
+    return _FLAGS.get(text.strip(" ").lower())
 
 
 def check_valued(index: NodeIndex, parameter: str, paths: Mapping[str, Path]) -> None:
@@ -155,7 +164,7 @@ class Condition:
         return bits(rows for value in self.values for rows in self._equal_to(field, value))
 
     def _equal_to(self, field: FieldIndex, value: str) -> Iterator[Rows]:
-        number, flag = number_of(value), _FLAGS.get(value.lower())
+        number, flag = number_of(value), flag_of(value)
         kinds = (field.texts, field.numbers if number is not None else (), field.flags if flag is not None else ())
         if not any(kinds):
             self._refuse(field, value)
@@ -167,7 +176,7 @@ class Condition:
             yield field.flags[flag]
 
     def _empty(self, field: FieldIndex, everything: int) -> int:
-        wanted = _FLAGS.get(self.values[0].lower())
+        wanted = flag_of(self.values[0])
         if wanted is None:
             raise UnfitConditionError(self.name, "must be true or false")
         return everything & ~field.filled if wanted else field.filled

@@ -1,13 +1,13 @@
 """Errors as RFC 9457 tells them: one table from exception to status, one middleware."""
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, Self
 
 import orjson
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from aiohttp.web_urldispatcher import Domain, MatchedSubAppResource, MatchInfoError, UrlMappingMatchInfo
 from pydantic import ValidationError
@@ -41,23 +41,39 @@ class BadParametersError(Exception):
         return cls([ParameterProblem(name=name, detail=detail)])
 
     @classmethod
-    def from_validation(cls, error: ValidationError) -> Self:
-        """What a model says, in words for a client; at most 20 of them."""
-        problems = error.errors(include_url=False, include_input=False, include_context=False)[:20]
+    def from_validation(cls, error: ValidationError, repeated: Collection[str] = ()) -> Self:
+        """What a model says, in words for a client; at most 20 of them.
+
+        Args:
+            error: What it says.
+            repeated: The parameters of which there are several values, so that it is to be told which is meant.
+        """
+        problems = error.errors(include_url=False, include_input=False)[:20]
         return cls(
             [
-                ParameterProblem(name=str(each["loc"][0]) if each["loc"] else "query", detail=_sentence(each))
+                ParameterProblem(name=str(each["loc"][0]) if each["loc"] else "query", detail=_sentence(each, repeated))
                 for each in problems
             ]
         )
 
 
-def _sentence(error: ErrorDetails) -> str:
-    message = error["msg"].removeprefix("Value error, ")
-    # Of several values, which: clients count from one.
+_SENTENCES: Final[Mapping[str, str]] = {
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "string_too_short": "must not be empty",
+    "string_too_long": "may have {max_length} characters at most",
+    "too_long": "may have {max_length} values at most, and has {actual_length}",
+    "enum": "must be {expected}",
+}
+"""What a validator says of a value, in words for a query string; what our own validators say is so already."""
+
+
+def _sentence(error: ErrorDetails, repeated: Collection[str]) -> str:
+    told = _SENTENCES.get(error["type"], "{message}")
+    message = told.format(message=error["msg"].removeprefix("Value error, "), **error.get("ctx", {}))
     match error["loc"]:
-        case (_, int() as index):
-            return f"value {index + 1}: {message}"
+        case (name, int() as index) if name in repeated:
+            return f"value {index + 1}: {message}"  # clients count from one
         case _:
             return message
 
@@ -175,6 +191,27 @@ class OverlongTargets(EarlyResource):
         return MatchInfoError(web.HTTPRequestURITooLong()), set()
 
 
+class UnknownExpectations(EarlyResource):
+    """Refuses a request that expects what nobody knows, which aiohttp would do past every middleware, in plain text."""
+
+    async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
+        """Nothing for any request without such an expectation."""
+        expected = request.headers.get(hdrs.EXPECT)
+        if not expected or expected.lower() == "100-continue":
+            return None, set()
+        return _UnmetError(web.HTTPExpectationFailed()), set()
+
+
+class _UnmetError(MatchInfoError):
+    @property
+    def expect_handler(self) -> Callable[[web.Request], Awaitable[web.StreamResponse | None]]:
+        return _leave_to_middlewares
+
+
+async def _leave_to_middlewares(_request: web.Request) -> None:
+    pass
+
+
 @web.middleware
 async def problem_details(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns every exception into an answer; nothing else catches what it cannot name."""
@@ -203,4 +240,8 @@ def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:
         return problem(status, f"there is nothing at {request.path!r:.300}")
     if isinstance(error, web.HTTPRequestURITooLong):
         return problem(status, f"a path and its query may have {MAX_TARGET_LENGTH} characters together")
+    if isinstance(error, web.HTTPExpectationFailed):
+        return problem(
+            status, f"nothing but 100-continue can be expected; {request.headers[hdrs.EXPECT]!r:.100} cannot"
+        )
     return problem(status, error.reason or status.phrase)

@@ -6,8 +6,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_service.http.examples import SHA
-from api_service.http.values import MAX_VALUES, Duration, Flag, Instant, Sha, Whole, Word, Words
-from shared.availability import AvailabilityState
+from api_service.http.values import MAX_VALUES, Duration, Flag, Instant, Second, Sha, State, Whole, Word, Words
 
 MAX_PAGE: Final = 5000
 MAX_FREE_TEXT: Final = 200
@@ -33,11 +32,9 @@ class TravelQuery(Query):
     version: Sha | None = Field(
         default=None, description="A commit: its full sha, or 7 digits of it or more.", examples=[SHA]
     )
-    timestamp: Annotated[int, Whole] | None = Field(
+    timestamp: Annotated[int, Field(ge=0, le=253_402_300_799), Second] | None = Field(
         default=None,
         description="The commit that the served branch was at then, in epoch seconds.",
-        ge=0,
-        le=253_402_300_799,
         examples=[1795334400],
     )
     date: Instant | None = Field(
@@ -92,16 +89,16 @@ class NodeFilters(Query):
     min_ram: Annotated[list[Annotated[int, Field(ge=0, le=2**63 - 1), Whole]], Field(max_length=MAX_VALUES)] | None = (
         Field(default=None, description="Bytes of `main_memory.ram_size`, at least.")
     )
-    availability: (
-        Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
-    ) = Field(
-        default=None,
-        description="States, repeated or separated by commas: as of now, or in a search with a window throughout that, "
-        "where every node is `available`.",
+    availability: Annotated[list[State], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None = (
+        Field(
+            default=None,
+            description="States, repeated or separated by commas: as of now, or in a search with a window throughout "
+            "that, where every node is `available`.",
+        )
     )
-    availability_now: (
-        Annotated[list[AvailabilityState], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None
-    ) = Field(default=None, description="States as of now, likewise, also in a search with a window.")
+    availability_now: Annotated[list[State], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})] | None = (
+        Field(default=None, description="States as of now, likewise, also in a search with a window.")
+    )
     q: Annotated[str, Field(max_length=MAX_FREE_TEXT)] | None = Field(
         default=None,
         description="Words, each of which is in a text of the node or in the name of its site or cluster, "
@@ -220,6 +217,11 @@ class EventsQuery(Query):
         default=None,
         description="For clients that cannot send the header `Last-Event-ID`, which goes before it. "
         "What is not understood counts as nothing seen.",
+    )
+    newest_event_id: str | None = Field(
+        default=None,
+        alias="lastEventId",
+        description="The same from clients that add it when they connect again; it goes before `last_event_id`.",
     )
 
 

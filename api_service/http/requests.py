@@ -1,5 +1,6 @@
 """Query strings and paths as models, and which commit they ask for."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -12,7 +13,7 @@ from api_service.domain.node_query import WindowInThePastError, future_part
 from api_service.http.bodies import Bodies
 from api_service.http.caching import Answer
 from api_service.http.past import PAST, exclusive, version_asked, version_named
-from api_service.http.problems import BadParametersError, unknown_parameter
+from api_service.http.problems import BadParametersError, parameter_problem, unknown_parameter
 from api_service.http.queries import TRAVEL, PageQuery, TravelQuery
 from api_service.http.ready import Keep, Ready
 from api_service.http.representation import bodies_of
@@ -23,6 +24,7 @@ FORM: Final = "form"
 """The part of a path that says how to answer, not what."""
 
 _WHOLE_SHA_LENGTH: Final = 40
+_CONDITION: Final = re.compile(r"conditions\[(.*)\]", re.DOTALL)
 
 
 def ids_of(request: web.Request) -> dict[str, str]:
@@ -48,10 +50,12 @@ def query_as[M: BaseModel](model: type[M], request: web.Request) -> M:
     if not request.query_string:
         unasked: M = _unasked(model)
         return unasked
+    given = _given(model, request)
     try:
-        return model.model_validate(_given(model, request))
+        return model.model_validate(given)
     except ValidationError as error:
-        raise BadParametersError.from_validation(error) from error
+        repeated = {name for name, values in given.items() if isinstance(values, list) and len(values) > 1}
+        raise BadParametersError.from_validation(error, repeated) from error
 
 
 def _given(model: type[BaseModel], request: web.Request) -> dict[str, object]:
@@ -60,7 +64,7 @@ def _given(model: type[BaseModel], request: web.Request) -> dict[str, object]:
     if model.model_config.get("extra") == "forbid":
         _refuse_unknown(request, forms)
     elif model.model_config.get("extra") == "allow":
-        given |= {name: request.query.getall(name) for name in request.query.keys() - forms.keys()}
+        given |= _conditions(request, forms)
     for name in request.query.keys() & forms.keys():
         values = request.query.getall(name)
         match forms[name]:
@@ -69,10 +73,23 @@ def _given(model: type[BaseModel], request: web.Request) -> dict[str, object]:
             case "one":
                 given[name] = values[0]
             case "commas":
-                given[name] = [part for value in values for part in value.split(",")]
+                parts = [part.strip(" ") for value in values for part in value.split(",")]
+                # `a,,b` and `a, b` are meant well; a parameter with nothing in it may be a mistake.
+                given[name] = [part for part in parts if part] or parts[:1]
             case _:
                 given[name] = values
     return given
+
+
+def _conditions(request: web.Request, forms: Mapping[str, str]) -> dict[str, list[str]]:
+    """What is asked of fields: each is a parameter, or `conditions[…]`, as clients made of the contract write it."""
+    found: dict[str, list[str]] = {}
+    for name in dict.fromkeys(name for name in request.query if name not in forms):
+        inner = _CONDITION.fullmatch(name)
+        if inner and inner[1] in forms:
+            raise BadParametersError([parameter_problem(name, "this is no condition but a parameter of its own")])
+        found.setdefault(inner[1] if inner else name, []).extend(request.query.getall(name))
+    return found
 
 
 def asked_of(request: web.Request) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """What a client writes as one value of a query: moments, durations, words, numbers, shas."""
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
@@ -7,14 +8,16 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from api_service.domain.history import VERSION_ID
+from api_service.domain.node_conditions import flag_of, number_of
+from shared.availability import AvailabilityState
 
 MAX_VALUES: Final = 200
 """Values of one filter in one request."""
 
 _INSTANT: Final = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ](?P<time>\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)"
-    r"(?:[Zz]|(?P<sign>[-+ ])(?P<offset>(?:[01]\d|2[0-3]):[0-5]\d))?)?",
+    r"(?:[Tt ](?P<time>(?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d{1,9})?)?)"
+    r"(?:[Zz]|(?P<sign>[-+ ])(?P<hours>[01]\d|2[0-3])(?::?(?P<minutes>[0-5]\d))?)?)?",
     re.ASCII,
 )
 
@@ -22,8 +25,8 @@ _INSTANT: Final = re.compile(
 def instant(text: object) -> datetime:
     """The moment that a client wrote, in UTC.
 
-    RFC 3339; without an offset, or without a time of day, it is read as UTC, and a `+` that became a space on
-    its way through a form is understood.
+    RFC 3339; without an offset, or without a time of day, it is read as UTC, an offset may be `+0100` or `+01`, as ISO
+    8601 has it, and a `+` that became a space on its way through a form is understood.
 
     Raises:
         ValueError: it is anything else, or lies outside the years 1 to 9999.
@@ -31,7 +34,11 @@ def instant(text: object) -> datetime:
     found = _INSTANT.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise ValueError("must be an RFC 3339 date and time such as 2026-11-22T08:00:00Z")
-    zone = "+00:00" if found["offset"] is None else f"{found['sign'].replace(' ', '+')}{found['offset']}"
+    zone = (
+        "+00:00"
+        if found["sign"] is None
+        else f"{found['sign'].strip() or '+'}{found['hours']}:{found['minutes'] or '00'}"
+    )
     # Nine digits of a second are allowed; datetime keeps six.
     clock = re.sub(r"(\.\d{6})\d+$", r"\1", found["time"] or "00:00")
     try:
@@ -48,22 +55,23 @@ MAX_DURATION: Final = timedelta(days=366)
 
 def _duration(text: object) -> object:
     """What pydantic reads as a duration; months and years, which have no fixed length, are left out."""
-    if isinstance(text, str) and re.fullmatch(_AMOUNT, text, re.ASCII):
-        return f"PT{text}H"
-    # Without a digit at its end something is missing, such as the time after a T.
-    if isinstance(text, str) and re.fullmatch(_DURATION, text, re.ASCII) and not text.endswith(("P", "T")):
-        return text
+    if isinstance(text, str):
+        written = text.strip(" ").upper()
+        if re.fullmatch(_AMOUNT, written, re.ASCII):
+            return f"PT{written}H"
+        # Without a digit at its end something is missing, such as the time after a T.
+        if re.fullmatch(_DURATION, written, re.ASCII) and not written.endswith(("P", "T")):
+            return written
     if isinstance(text, timedelta):
         return text
     raise ValueError("must be an ISO 8601 duration in weeks, days, hours and less, such as PT72H, or a number of hours")
 
 
 def _flag(text: object) -> bool:
-    match text:
-        case str() if text.lower() in {"true", "false"}:
-            return text.lower() == "true"
-        case _:
-            raise ValueError("must be true or false")
+    flag = flag_of(text) if isinstance(text, str) else None
+    if flag is None:
+        raise ValueError("must be true or false")
+    return flag
 
 
 def _word(text: object) -> object:
@@ -72,16 +80,29 @@ def _word(text: object) -> object:
     return text
 
 
+def _state(text: object) -> object:
+    return text.strip(" ").lower() if isinstance(text, str) else text
+
+
 def _sha(text: object) -> object:
-    if isinstance(text, str) and not VERSION_ID.fullmatch(text):
-        raise ValueError("must be a commit's sha, or its first 7 digits or more, in lower case")
+    if isinstance(text, str) and not VERSION_ID.fullmatch(text := text.lower()):
+        raise ValueError("must be a commit's sha, or its first 7 digits or more")
     return text
 
 
-def _whole(text: object) -> object:
-    if isinstance(text, str) and not re.fullmatch(r"-?\d+", text, re.ASCII):
-        raise ValueError("must be an integer")
-    return text
+def _whole(text: object) -> int:
+    number = number_of(text) if isinstance(text, str) else None
+    if number is None or number != math.floor(number):
+        raise ValueError("must be a whole number")
+    return math.floor(number)
+
+
+def _second(text: object) -> int:
+    # Clocks tell fractions, commits do not have any.
+    number = number_of(text) if isinstance(text, str) else None
+    if number is None:
+        raise ValueError("must be seconds since 1970-01-01T00:00:00Z")
+    return math.floor(number)
 
 
 Instant = Annotated[
@@ -104,5 +125,8 @@ Word = Annotated[
 ]
 Sha = Annotated[str, BeforeValidator(_sha), WithJsonSchema({"type": "string", "pattern": f"^{VERSION_ID.pattern}$"})]
 Whole = BeforeValidator(_whole)
-"""For integers: of what Python reads as one, only what a client would write."""
+"""For integers, which may be written as `4.0` or `1e9` too: clients send what their language makes of a number."""
+Second = BeforeValidator(_second)
+"""For integers: seconds since 1970, of which fractions are cut off."""
+State = Annotated[AvailabilityState, BeforeValidator(_state)]
 Words = Annotated[list[Word], Field(max_length=MAX_VALUES, json_schema_extra={"comma": True})]

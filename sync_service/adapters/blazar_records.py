@@ -23,7 +23,7 @@ MAX_INTERVALS: Final = 250_000
 
 _FALSE: Final = frozenset({"", "0", "false", "no", "off", "none", "null"})
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ](?:[01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 
 
 def _text_of_number(value: object) -> object:

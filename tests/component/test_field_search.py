@@ -104,7 +104,7 @@ async def test_plans_are_for_the_nodes_that_such_filters_select(service: Service
         ("fields=uid,nope.x", "fields", "no field nope.x"),
         ("facets=nope", "facets", "no field nope"),
         ("facets=processor", "facets", "fields of its own"),
-        ("facets=" + ",".join("x" * 21), "facets", "at most 20"),
+        ("facets=" + ",".join("x" * 21), "facets", "20 values at most"),
     ],
 )
 async def test_what_cannot_be_answered_is_a_400_that_helps(service: Service, query: str, name: str, hint: str) -> None:

@@ -30,6 +30,27 @@ async def test_the_document_is_valid_openapi_31(document: Any) -> None:
     OpenAPIV31SpecValidator(document).validate()
 
 
+async def test_the_schemas_of_parameters_use_the_words_of_json_schema_only(document: Any) -> None:
+    words = {"type", "format", "pattern", "enum", "items", "default", "$ref", "additionalProperties"}
+    bounds = {"minimum", "maximum", "minLength", "maxLength", "maxItems", "maxProperties"}
+    for path, operations in document["paths"].items():
+        for each in operations["get"]["parameters"]:
+            for schema in (each["schema"], each["schema"].get("items", {})):
+                assert schema.keys() <= words | bounds, (path, each["name"])
+
+
+async def test_every_number_that_a_client_sends_has_its_bounds_in_the_contract(document: Any) -> None:
+    numbers = [
+        schema
+        for operations in document["paths"].values()
+        for each in operations["get"]["parameters"]
+        for schema in (each["schema"], each["schema"].get("items", {}))
+        if schema.get("type") == "integer"
+    ]
+    assert len(numbers) > 50
+    assert all(schema.keys() >= {"minimum", "maximum"} for schema in numbers)
+
+
 async def test_every_json_resource_is_documented_once(document: Any) -> None:
     assert set(document["paths"]) == {path for _, path, _ in RESOURCES} | {"/events", "/metrics"} | CALENDARS
     for path, operations in document["paths"].items():

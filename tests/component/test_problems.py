@@ -63,3 +63,23 @@ async def test_a_body_that_nobody_reads_is_not_inflated(aiohttp_client: AiohttpC
         response = await client.post("/", data=b"not gzip", headers={"Content-Encoding": "gzip"})
     assert response.status == 404
     assert logs == []
+
+
+@pytest.mark.parametrize("path", ["/sites", "/sites/nowhere", "/nowhere", "/nodes/search?q=x", "/healthz"])
+async def test_what_nobody_can_expect_is_a_problem_with_an_id_for_any_page(
+    aiohttp_client: AiohttpClient, path: str
+) -> None:
+    app = create_app(Settings(), transport=EmbeddedTransport(), contexts=())
+    app[keys.INVENTORY].replace(inventory(site("uc")))
+    client = await aiohttp_client(app)
+    usual = await client.get(path, headers={"Origin": "https://portal.example", "Expect": "100-Continue"})
+    response = await client.get(path, headers={"Origin": "https://portal.example", "Expect": "foo"})
+    assert usual.status in {200, 404}
+    assert response.status == 417
+    assert (await response.json(content_type="application/problem+json"))["detail"] == (
+        "nothing but 100-continue can be expected; 'foo' cannot"
+    )
+    for name in ("X-Request-ID", "Access-Control-Allow-Origin", "X-Content-Type-Options"):
+        assert name in response.headers
+        assert name in usual.headers
+    assert 'requests_total{method="GET",route="none",status="417"} 1.0' in await (await client.get("/metrics")).text()

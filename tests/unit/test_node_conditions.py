@@ -1,6 +1,5 @@
 """Conditions of any field, asked of an index; a brute-force reading of the rules is the oracle."""
 
-import json
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from api_service.domain.node_conditions import (
     UnknownFieldsError,
     check_known,
     check_valued,
+    flag_of,
     number_of,
 )
 from api_service.domain.node_fields import values_at
@@ -39,11 +39,15 @@ def found(index: NodeIndex, name: str, *values: str) -> list[int]:
     [
         # numbers are compared with numbers, texts with texts, whatever they look like
         ([48, "48", 48.0, "048", True, ..., None], "f", ["48"], [0, 1, 2]),
-        ([1, True, "1", "true"], "f", ["1"], [0, 2]),
+        ([1, True, "1", "true"], "f", ["1"], [0, 1, 2]),
+        ([True, False, "yes", ...], "f", ["yes"], [0, 2]),
+        ([True, False, ...], "f__n", ["Off"], [0, 2]),
         ([1, True, "true", False, "True"], "f", ["true"], [1, 2]),
         ([1, True, "true", False], "f", ["TRUE"], [1]),
         ([2.5, "2.5", "2.50"], "f", ["2.50"], [0, 2]),
         ([2_400_000_000, 1], "f", ["2.4e9"], [0]),
+        ([137_438_953_472, 137_438_953_473], "f", ["137438953472.0"], [0]),
+        ([4, "4", "4.0"], "f", ["4.0"], [0, 2]),
         (["a", "b", ["b", "c"], "A"], "f", ["b"], [1, 2]),
         (["a", "b", "c"], "f", ["a", "c"], [0, 2]),
         (["", "x", None], "f", [""], [0]),
@@ -65,6 +69,8 @@ def found(index: NodeIndex, name: str, *values: str) -> list[int]:
         # emptiness
         ([1, 0, False, "", None, [], {}, ..., [None], {"x": None}], "f__empty", ["true"], [3, 4, 5, 6, 7, 8]),
         ([1, 0, False, "", None, [], {}, ..., [None], {"x": None}], "f__empty", ["False"], [0, 1, 2, 9]),
+        ([1, None], "f__empty", ["1"], [1]),
+        ([1, None], "f__empty", ["no"], [0]),
         # a list's length
         ([[1, 2], [3], [], ...], "f.count__gte", ["2"], [0]),
         ([[1, 2], [3], [], ...], "f.count", ["0"], [2]),
@@ -81,8 +87,8 @@ def test_a_condition_finds_just_the_nodes_that_fulfil_it(
     [
         ([48], "f", "lots", 'numbers such as 48, with which "lots"'),
         ([48], "f", '"48"', "numbers such as 48, with which"),
-        ([True], "f", "yes", 'truth values such as true, with which "yes"'),
-        ([True], "f__n", "1", "the number 1 cannot"),
+        ([True], "f", "perhaps", 'truth values such as true, with which "perhaps"'),
+        ([True], "f__n", "2", "the number 2 cannot"),
         (["48"], "f__gte", "48", 'text such as "48", with which the number 48 cannot'),
         ([48], "f__gte", "many", "cannot be compared"),
         ([True], "f__lt", "2", "truth values"),
@@ -129,12 +135,24 @@ def test_fields_are_checked_before_their_values_are_asked_for() -> None:
     ("text", "number"),
     [
         ("48", 48), ("-1", -1), ("2.5", 2.5), ("1e3", 1000), ("1e+3", 1000), ("1e 3", 1000), ("1e-3", 0.001),
-        ("", None), ("+1", None), (" 1", None), ("1_000", None), ("٣", None), ("nan", None), ("1e999", None),
-        ("0x10", None), ("1.", None), ("9" * 41, None), (str(2**63), 2**63),
+        ("+1", 1), (" 1", 1), ("1.", 1), ("1 ", 1), ("4.0", 4), ("9007199254740993.0", 2**53 + 1), ("-0.0", 0),
+        ("", None), (" ", None), ("1_000", None), ("٣", None), ("nan", None), ("1e999", None), ("1\n", None),
+        ("0x10", None), (".", None), ("1 000", None), ("--1", None), ("9" * 41, None), (str(2**63), 2**63),
     ],
 )  # fmt: skip
 def test_only_what_a_client_would_write_as_a_number_is_one(text: str, number: float | None) -> None:
-    assert number_of(text) == number
+    found = number_of(text)
+    assert found == number
+    assert number is None or type(found) is type(number)
+
+
+@pytest.mark.parametrize(
+    ("flag", "words"),
+    [(True, "1 t T true True TRUE y yes Yes on"), (False, "0 f F false False n no NO off"), (None, "2 tru ja 1.0 -1")],
+)
+def test_a_flag_is_written_in_any_of_the_usual_words(flag: bool | None, words: str) -> None:
+    assert {flag_of(word) for word in words.split()} == {flag}
+    assert flag_of("") is None
 
 
 SCALARS = st.sampled_from([None, True, False, 0, 1, 2.5, "", "1", "2.5", "true", "AMD", "amd epyc", "b"])
@@ -142,13 +160,13 @@ VALUES = st.one_of(
     st.just(...), SCALARS, st.lists(SCALARS, max_size=3), st.fixed_dictionaries({"g": SCALARS}),
     st.lists(st.fixed_dictionaries({"g": SCALARS}), max_size=2),
 )  # fmt: skip
-ASKED = st.sampled_from(["1", "1.0", "2.5", "true", "False", "AMD", "amd", "b", "0", ""])
+ASKED = st.sampled_from(["1", "1.0", "2.5", "true", "False", "on", "AMD", "amd", "b", "0", ""])
 
 
 def equal(value: Any, text: str) -> bool:
     match value:
         case bool():
-            return text.lower() == json.dumps(value)
+            return text.lower() in ({"true", "1", "on"} if value else {"false", "0", "off"})
         case int() | float():
             return number_of(text) == value
         case _:
@@ -178,7 +196,7 @@ def oracle(document: Any, path: tuple[str, ...], suffix: Suffix, asked: list[str
         case Suffix.EQUALS | Suffix.NOT:
             return any(equal(value, text) for value in values for text in asked) is (suffix is Suffix.EQUALS)
         case Suffix.EMPTY:
-            return all(value in (None, "", {}) for value in values) is (asked[0].lower() == "true")
+            return all(value in (None, "", {}) for value in values) is (asked[0].lower() in {"true", "1", "on"})
         case Suffix.CONTAINS | Suffix.STARTS_WITH:
             return any(alike(value, suffix, text) for value in values for text in asked)
         case _:

@@ -40,8 +40,8 @@ async def get_events(request: web.Request) -> web.StreamResponse:
         return web.Response(content_type=MEDIA_TYPE, headers=HEADERS)
     readers = request.app[READERS]
     readers.live.advance()
-    seen = ResumeToken.parse(request.headers.get("Last-Event-ID") or query.last_event_id or "")
-    return await readers.follow(request, Follower(readers.live, selection, seen))
+    seen = request.headers.get("Last-Event-ID") or query.newest_event_id or query.last_event_id or ""
+    return await readers.follow(request, Follower(readers.live, selection, ResumeToken.parse(seen)))
 
 
 def _selection(query: EventsQuery, inventory: Inventory) -> Selection:
