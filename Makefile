@@ -89,8 +89,9 @@ lint: environment ## ruff, and yamllint
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/yamllint --strict .
 
+# As the oldest Python has it; from 3.14 on as that one has it, for there backports.zstd cannot be installed.
 types: environment ## mypy
-	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary $$($(BIN)/python -c 'import sys; sys.version_info < (3, 14) or print("--python-version=3.14")')
 
 imports: environment ## the layers of docs/architecture.md
 	@report=$$($(BIN)/lint-imports --no-cache --no-logo) || { echo "$$report"; exit 1; }

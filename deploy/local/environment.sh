@@ -16,7 +16,7 @@ sys.exit(sys.version_info < (3, 12) or bool(sysconfig.get_config_var("Py_GIL_DIS
 ' >/dev/null 2>&1
 }
 
-# The versions that the tests run on come first, newest first.
+# The version that the images have comes first, then the oldest, which everything must still run on.
 candidates() {
     for version in 3.13 3.12 3.14; do
         command -v "python$version" || true
