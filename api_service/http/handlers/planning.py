@@ -39,7 +39,12 @@ FURTHEST: Final = timedelta(days=3660)
 ALWAYS: Final = Interval(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
-@documented(returns=Page[CalendarItemBody], query=CalendarQuery, tag="planning", errors={503: BUSY})
+@documented(
+    returns=Page[CalendarItemBody],
+    query=CalendarQuery,
+    tag="planning",
+    errors={404: "The commit whose list is continued is not known here.", 503: BUSY},
+)
 async def list_nodes_availability(request: web.Request) -> web.Response:
     """State and bookings of many nodes at once, as a calendar needs them.
 
