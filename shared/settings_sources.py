@@ -5,6 +5,7 @@ never a value: it may be a secret in the wrong place.
 """
 
 import argparse
+import codecs
 import os
 import sys
 import tomllib
@@ -136,7 +137,9 @@ def _read(path: Path, *, required: bool) -> dict[str, Any]:
             content = file.read(MAX_CONFIG_BYTES + 1)
         if len(content) > MAX_CONFIG_BYTES:
             raise _UnusableFileError(f"larger than {MAX_CONFIG_BYTES} bytes")
-        return tomllib.loads(content.decode())
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise _UnusableFileError("UTF-16; TOML is UTF-8")
+        return tomllib.loads(content.decode("utf-8-sig"))  # some editors mark UTF-8 at its beginning
     except FileNotFoundError:
         if required:
             raise _UnusableFileError("there is no such file") from None

@@ -67,11 +67,11 @@ class Cloud:
         given = {"id": credential_id or self.reader["application_credential_id"], "secret": secret}
         return {"auth": {"identity": {"methods": ["application_credential"], "application_credential": given}}}
 
-    def by_password(self) -> dict[str, Any]:
+    def by_password(self, *, scoped: bool = True) -> dict[str, Any]:
         domain = {"domain": {"id": "default"}}
         user = {"name": self.user["username"], "password": self.user["password"], **domain}
-        scope = {"project": {"name": self.user["project_name"], **domain}}
-        return {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
+        scope = {"scope": {"project": {"name": self.user["project_name"], **domain}}} if scoped else {}
+        return {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, **scope}}
 
     def make_token(self, body: Any) -> requests.Response:
         return requests.post(f"{self.auth_url}/auth/tokens", json=body, timeout=30)
@@ -155,6 +155,7 @@ QUESTIONS: Final[dict[str, Callable[[Cloud], requests.Response]]] = {
         cloud.by_credential(cloud.reader["application_credential_secret"])
     ),
     "token-by-password": lambda cloud: cloud.make_token(cloud.by_password()),
+    "token-for-no-project": lambda cloud: cloud.make_token(cloud.by_password(scoped=False)),
     "token-wrong-secret": lambda cloud: cloud.make_token(cloud.by_credential("wrong")),
     "token-unknown-credential": lambda cloud: cloud.make_token(cloud.by_credential("wrong", "0" * 32)),
     "token-malformed": lambda cloud: cloud.make_token({"x": 1}),

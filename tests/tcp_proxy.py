@@ -1,16 +1,23 @@
 """A wire between a client and a server that can be cut, and can fall silent with all its connections open."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 
 class TcpProxy:
-    """Forwards to one port of this machine; of several, each connection goes to the next one that takes it."""
+    """Forwards to one port of this machine; of several, each connection goes to the next one that takes it.
 
-    def __init__(self, *targets: int) -> None:
+    Args:
+        targets: The ports.
+        tls: With which it takes connections; None for none.
+    """
+
+    def __init__(self, *targets: int, tls: ssl.SSLContext | None = None) -> None:
         self._targets = targets
+        self._tls = tls
         self._turn = 0
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -18,9 +25,13 @@ class TcpProxy:
         self._server: asyncio.Server | None = None
 
     @property
-    def url(self) -> str:
+    def port(self) -> int:
         assert self._server is not None
-        return f"amqp://guest:guest@127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
 
     def hang(self) -> None:
         """From now on nothing passes and nothing is closed, as when the peer is frozen."""
@@ -36,7 +47,7 @@ class TcpProxy:
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Self]:
-        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0, ssl=self._tls)
         try:
             yield self
         finally:

@@ -3,9 +3,9 @@
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from icalendar import Calendar, Event, Timezone, vDatetime, vDuration, vText
+from icalendar import Calendar, Event, Timezone, vDatetime, vDuration, vInt, vText
 
 from api_service.domain.availability_map import ObservedSite
 from api_service.domain.node_query import Match
@@ -18,6 +18,10 @@ NAMESPACE: Final = uuid.UUID("0f4b5d3c-52b1-5b0f-9a5e-3f0c1d6f7a31")
 
 SHORTEST_REFRESH: Final = timedelta(minutes=5)
 MAX_NAME_LENGTH: Final = 100
+FIRST_SEQUENCE: Final = datetime(2020, 1, 1, tzinfo=UTC)
+MAX_SEQUENCE: Final = 2**31 - 1
+"""Programs keep it in 32 bits; in seconds that lasts until 2088."""
+
 LAST_SECOND: Final = datetime.max.replace(microsecond=0, tzinfo=UTC)
 
 _OLDER_NAMES: Final = {"NAME": "X-WR-CALNAME", "DESCRIPTION": "X-WR-CALDESC"}
@@ -66,15 +70,18 @@ def _events(match: Match, times: Iterable[BusyTime], span: Interval, now: dateti
     node = match.node
     titles = {state: vText(f"{_title(match)} {word}") for state, word in _WORDS.items()}
     same = {
-        "DTSTAMP": vDatetime(_seconds(match.last_updated or span.start)),
         "LOCATION": vText(f"{node.site_id}/{node.cluster_id}"),
         "DESCRIPTION": vText(_about(match, now)),
         "TRANSP": vText("OPAQUE"),
     }
+    observed = _revision(match.last_updated or span.start)
+    # What is unknown or in maintenance begins anew with each day, whatever is observed.
+    begun = _revision(max(match.last_updated or span.start, span.start))
     for each in times:
         # Made of ready values: `Event.new` and `add` take twice as long, guessing at types and time zones.
         yield Event(
             same
+            | (observed if each.state is AvailabilityState.RESERVED else begun)
             | {
                 "UID": vText(_uid(match, each)),
                 "DTSTART": vDatetime(_seconds(each.during.start)),
@@ -82,6 +89,14 @@ def _events(match: Match, times: Iterable[BusyTime], span: Interval, now: dateti
                 "SUMMARY": titles[each.state],
             }
         )
+
+
+def _revision(moment: datetime) -> dict[str, Any]:
+    """Which of two forms of an event is the newer one; it grows with each poll, the same on every replica."""
+    whole = _seconds(moment)
+    told = vDatetime(whole)
+    sequence = min(max(0, int((whole - FIRST_SEQUENCE).total_seconds())), MAX_SEQUENCE)
+    return {"DTSTAMP": told, "LAST-MODIFIED": told, "SEQUENCE": vInt(sequence)}
 
 
 def _uid(match: Match, time: BusyTime) -> str:

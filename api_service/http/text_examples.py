@@ -17,6 +17,8 @@ ICALENDAR: Final = (
     "DTEND:20261125T080000Z\r\n"
     "DTSTAMP:20261124T055342Z\r\n"
     "UID:3c0d1c1e-3d0c-5b39-a7e1-6f0fb1a1e2f7\r\n"
+    "SEQUENCE:217662822\r\n"
+    "LAST-MODIFIED:20261124T055342Z\r\n"
     "LOCATION:tacc/chameleon\r\n"
     "TRANSP:OPAQUE\r\n"
     "END:VEVENT\r\n"

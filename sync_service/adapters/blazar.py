@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from blazarclient.client import Client
 from blazarclient.exception import BlazarClientException
+from keystoneauth1.identity.base import BaseIdentityPlugin
 from openstack.connection import Connection
 
 from shared.availability import Interval
@@ -84,7 +85,11 @@ def _connection(region: Any) -> Connection:
 
 
 def _check_catalog(region: Any) -> None:
-    """Raises SourceError if the catalog does not have exactly one Blazar for this configuration."""
+    """Raises SourceError if the token is for nothing, or the catalog does not have exactly one Blazar for it."""
+    auth, session = region.get_session().auth, region.get_session()
+    if isinstance(auth, BaseIdentityPlugin) and _is_unscoped(auth.get_access(session)):
+        reason = "the token is for no project: clouds.yaml needs a project_name, or project_id, in auth"
+        raise SourceError(reason, TroubleKind.CONFIGURATION)
     if region.get_endpoint(_SERVICE_TYPE):
         return
     name, interface = region.get_region_name(_SERVICE_TYPE), region.get_interface(_SERVICE_TYPE)
@@ -99,6 +104,10 @@ def _check_catalog(region: Any) -> None:
     else:
         return
     raise SourceError(reason, TroubleKind.CATALOG)
+
+
+def _is_unscoped(access: Any) -> bool:
+    return not (access.project_scoped or access.domain_scoped or access.system_scoped)
 
 
 def _hosts(blazar: Any) -> tuple[Host, ...]:

@@ -102,10 +102,10 @@ def _disconnection(error: Exception) -> SourceError:
         case keystone.UnknownConnectionError():
             return SourceError(f"the answer of {host} is cut short", TroubleKind.CONNECTION)
         case _:
-            return SourceError(f"no connection to {host}: {_system_error(error)}", TroubleKind.CONNECTION)
+            return SourceError(f"no connection to {host}: {system_error(error)}", TroubleKind.CONNECTION)
 
 
-def _system_error(error: BaseException) -> str:
+def system_error(error: BaseException) -> str:
     """What the operating system or TLS said, at the bottom of `error`'s causes."""
     sentence = "closed without an answer"
     cause: BaseException | None = error

@@ -5,26 +5,24 @@ ends every other call fails at once, so that there is never more than one thread
 """
 
 import asyncio
-import contextlib
 import functools
-import io
 import logging
-import socket
+import re
 import time
-import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final
 
 import requests
-import urllib3
+from keystoneauth1 import exceptions as keystone
 from keystoneauth1 import session as keystone_session
 
 from sync_service.adapters.cloud_errors import AuthenticationRefusedError, explained
 from sync_service.adapters.clouds_file import SharedCloudsConfig
+from sync_service.adapters.limited_http import LimitedHttp, ReadFile
 from sync_service.domain.ports import SourceError, TroubleKind
 
 MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
@@ -33,101 +31,10 @@ MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 ENVIRONMENT: Final = "envvars"
 """The name by which openstacksdk calls the cloud of the `OS_*` variables."""
 
-_CHUNK_BYTES: Final = 64 * 1024
+_UNEXPECTED_OPTION: Final = re.compile(r"unexpected keyword argument '(\w+)'")
 
 # Of a file that is no YAML it tells the parser's text, which may quote a secret, and at every poll; we say it once.
 logging.getLogger("openstack.config").setLevel(logging.CRITICAL)
-
-
-class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] # keystoneauth1 is not type-checked
-    """Requests' transport, with a limit on a body's size and on the time of everything until `deadline`."""
-
-    def __init__(self, max_answer_bytes: int) -> None:
-        self._connections = weakref.WeakSet[urllib3.connection.HTTPConnection]()
-        super().__init__()
-        self.deadline = 0.0
-        """By the monotonic clock."""
-        self._max_answer_bytes = max_answer_bytes
-
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """As requests' own, but every connection is known, so that it can be cut."""
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {
-            "http": _known(urllib3.HTTPConnectionPool, urllib3.connection.HTTPConnection, self._connections),
-            "https": _known(urllib3.HTTPSConnectionPool, urllib3.connection.HTTPSConnection, self._connections),
-        }
-
-    def give_up(self) -> None:
-        """Ends what is under way in another thread, even while headers trickle in: no limit of a socket ends that."""
-        self.deadline = 0.0
-        for connection in tuple(self._connections):
-            if connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    # Not the TLS socket's own method, which takes from the other thread what it reads with.
-                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        """As requests' own, but the body has been read when this returns.
-
-        Raises:
-            SourceError: the body is too large, or time is up.
-        """
-        response: requests.Response = super().send(request, **options | {"stream": True, "timeout": self._time_left()})
-        try:
-            response.raw = io.BytesIO(self._body(response.raw))
-        except urllib3.exceptions.ReadTimeoutError as error:
-            raise requests.exceptions.ReadTimeout(error, request=request) from error
-        except urllib3.exceptions.HTTPError as error:
-            raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
-        return response
-
-    def _body(self, raw: urllib3.BaseHTTPResponse) -> bytes:
-        body = bytearray()
-        with contextlib.closing(raw):  # which a connection survives that was read to the end
-            # Takes what is there rather than whole chunks: a trickle passes every time limit of a socket.
-            while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
-                body += chunk
-                if len(body) > self._max_answer_bytes:
-                    raise SourceError(f"an answer of more than {self._max_answer_bytes} bytes", TroubleKind.TOO_LARGE)
-                self._time_left()
-        return bytes(body)
-
-    def _time_left(self) -> float:
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise SourceError("the answer takes too long", TroubleKind.TIMEOUT)
-        return left
-
-
-def _known(
-    pool: type[urllib3.HTTPConnectionPool],
-    connection: type[urllib3.connection.HTTPConnection],
-    connections: weakref.WeakSet[urllib3.connection.HTTPConnection],
-) -> type[urllib3.HTTPConnectionPool]:
-    """A pool whose connections are in `connections` from the moment they exist."""
-
-    def __init__(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807 - it is one
-        connection.__init__(self, *arguments, **options)
-        connections.add(self)
-
-    known = type(f"Known{connection.__name__}", (connection,), {"__init__": __init__})
-    return type(f"Known{pool.__name__}", (pool,), {"ConnectionCls": known})
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file that was read, and how to see that it has changed since."""
-
-    path: Path
-    identity: tuple[int, int, int] | None
-
-    @classmethod
-    def now(cls, path: Path) -> "_File":
-        try:
-            found = path.stat()  # follows links: Kubernetes rotates a secret by swapping one
-        except OSError:
-            return cls(path, None)
-        return cls(path, (found.st_ino, found.st_size, found.st_mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +43,11 @@ class _Opened[C]:
 
     clients: C
     http: LimitedHttp
-    files: tuple[_File, ...]
+    files: tuple[ReadFile, ...]
 
     @property
     def outdated(self) -> bool:
-        return any(_File.now(file.path) != file for file in self.files)
+        return any(ReadFile.now(file.path) != file for file in self.files)
 
 
 class Cloud[C]:
@@ -161,6 +68,10 @@ class Cloud[C]:
         self._timeout = timeout
         self._max_answer_bytes = max_answer_bytes
         self._opened: _Opened[C] | None = None
+        # Of `_opened`, or of what is being opened: a Keystone may hang, too.
+        self._http: LimitedHttp | None = None
+        self._given_up = False
+        self._lock = Lock()
         self._busy = False
 
     async def run[T](self, work: Callable[[C], T]) -> T:
@@ -171,7 +82,7 @@ class Cloud[C]:
         """
         if self._busy:
             raise SourceError("the previous call still hangs", TroubleKind.HANGING)
-        self._busy = True
+        self._busy, self._given_up = True, False
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()
         # Not an executor's thread: the interpreter would wait for it at exit.
@@ -188,8 +99,10 @@ class Cloud[C]:
             self._opened.http.close()
 
     def _give_up(self) -> None:
-        if self._opened is not None:
-            self._opened.http.give_up()
+        with self._lock:
+            self._given_up = True
+            if self._http is not None:
+                self._http.give_up()
 
     def _run[T](self, work: Callable[[C], T], future: Future[T]) -> None:
         try:
@@ -208,8 +121,14 @@ class Cloud[C]:
             self._forget()
         if self._opened is None:
             self._opened = self._fresh()
-        self._opened.http.deadline = time.monotonic() + self._timeout
+        self._begin(self._opened.http)
         return self._opened
+
+    def _begin(self, http: LimitedHttp) -> None:
+        """Gives what follows its time, unless nobody waits for it any more."""
+        with self._lock:
+            self._http = http
+            http.deadline = 0.0 if self._given_up else time.monotonic() + self._timeout
 
     def _forget(self) -> None:
         self.close()
@@ -217,7 +136,7 @@ class Cloud[C]:
 
     def _fresh(self) -> _Opened[C]:
         http = LimitedHttp(self._max_answer_bytes)
-        http.deadline = time.monotonic() + self._timeout
+        self._begin(http)
         transport = requests.Session()
         transport.mount("https://", http)
         transport.mount("http://", http)
@@ -229,11 +148,31 @@ class Cloud[C]:
             )
             if self._name not in config.get_cloud_names():
                 raise SourceError(_unknown(self._name, config.config_filename), TroubleKind.CONFIGURATION)
-            # Blazar's v2 is announced and does not work. What hangs is ours to give up: no retries.
-            region = config.get_one(self._name, api_timeout=self._timeout, reservation_api_version="1")
+            region = self._region(config)
             clients = self._build(region)
         read = (config.config_filename, config.secure_config_filename)
-        return _Opened(clients, http, tuple(_File.now(Path(name)) for name in read if name))
+        return _Opened(clients, http, tuple(ReadFile.now(Path(name)) for name in read if name))
+
+    def _region(self, config: SharedCloudsConfig) -> Any:
+        # Blazar's v2 is announced and does not work. What hangs is ours to give up: no retries.
+        settings = {"api_timeout": self._timeout, "reservation_api_version": "1"}
+        try:
+            return config.get_one(self._name, **settings)
+        except (TypeError, keystone.NoMatchingPlugin) as error:
+            auth_type = config.get_one(self._name, **settings, validate=False).config["auth_type"]
+            if (sentence := _unfit_auth_type(error, str(auth_type))) is None:
+                raise
+            raise SourceError(f"cloud {self._name!r}: {sentence}", TroubleKind.CONFIGURATION) from None
+
+
+def _unfit_auth_type(error: Exception, auth_type: str) -> str | None:
+    if isinstance(error, keystone.NoMatchingPlugin):
+        return f"there is no auth_type {auth_type!r:.100}"
+    # Only the name of an option is told.
+    if (found := _UNEXPECTED_OPTION.search(str(error))) is None:
+        return None
+    hint = "; auth_type: v3applicationcredential does" if found[1].startswith("application_credential") else ""
+    return f"auth_type {auth_type!r:.100} takes no {found[1]:.100}{hint}"
 
 
 def _unknown(name: str, config_filename: str | None) -> str:

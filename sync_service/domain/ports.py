@@ -20,6 +20,7 @@ class TroubleKind(StrEnum):
 
     CONNECTION = "connection"
     TIMEOUT = "timeout"
+    TLS = "tls"
     HANGING = "hanging"
     CREDENTIAL = "credential"
     POLICY = "policy"

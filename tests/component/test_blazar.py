@@ -1,22 +1,35 @@
 """The adapter, with the real openstacksdk and blazarclient, against the simulated cloud."""
 
 import asyncio
+import contextlib
 import json
 import logging
+import socket
+import ssl
 import threading
-from collections.abc import AsyncIterator, Iterator
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+import trustme
+import urllib3
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives import serialization
 
 from deploy.local.openstack import SimulatedCloud, faults
 from deploy.local.openstack.site import PEOPLE
 from shared.availability import Interval, utc_now
 from shared.logs import LogFormat, configure_logging
 from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
-from sync_service.adapters.clouds import Cloud, LimitedHttp
+from sync_service.adapters.clouds import Cloud
+from sync_service.adapters.limited_http import LimitedHttp
 from sync_service.domain.judgement import Allocation, Host
 from sync_service.domain.ports import NotPublishedError, SourceError, TroubleKind
 from tests.blazar_cases import (
@@ -30,6 +43,7 @@ from tests.blazar_cases import (
     site_threads,
 )
 from tests.eventually import until
+from tests.tcp_proxy import TcpProxy
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = Interval(NOON, NOON + timedelta(days=1))
@@ -222,6 +236,39 @@ class TestFaults(FaultCases):
         await until(lambda: not site_threads())
         await stuck.run(lambda _clients: None)
 
+    async def test_a_keystone_whose_answer_trickles_is_cut_from_the_first_call_on(
+        self, cloud: CloudUnderTest, source: BlazarSite
+    ) -> None:
+        await cloud.keystone.break_with(faults.trickling_head)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await source.allocations()
+            await until(lambda: not site_threads())
+        await cloud.keystone.mend()
+        assert await source.allocations()
+
+    async def test_a_call_that_is_given_up_before_its_connection_is_there_ends_once_it_is(
+        self, cloud: CloudUnderTest, source: BlazarSite, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reached, answered = threading.Event(), threading.Event()
+        real = urllib3.connection.HTTPConnection._new_conn
+
+        def late(connection: urllib3.connection.HTTPConnection) -> socket.socket:
+            reached.set()
+            answered.wait()
+            return real(connection)
+
+        monkeypatch.setattr(urllib3.connection.HTTPConnection, "_new_conn", late)
+        await cloud.keystone.break_with(faults.trickling_head)
+        call = asyncio.create_task(source.allocations())
+        await until(reached.is_set)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        answered.set()
+        await until(lambda: not site_threads())
+
     async def test_another_sites_calls_go_on_while_one_hangs(self, cloud: CloudUnderTest, source: BlazarSite) -> None:
         await cloud.blazar.break_with(faults.hang)
         hanging = asyncio.create_task(source.hosts())
@@ -273,6 +320,16 @@ class TestConfiguration:
         assert await self.failure() == "cloud 'uc': there is no clouds.yaml that can be read"
         assert "hunter2" not in caplog.text
 
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+    async def test_a_file_may_begin_with_the_mark_of_its_encoding(
+        self, encoding: str, cloud: CloudUnderTest, source: BlazarSite
+    ) -> None:
+        cloud.clouds_file.write_bytes(cloud.clouds_file.read_text().encode(encoding))
+        if encoding == "utf-8-sig":
+            assert await source.hosts()
+        else:
+            assert await self.failure() == "cloud 'uc': there is no clouds.yaml that can be read"
+
     @pytest.mark.parametrize(
         ("text", "sentence"),
         [
@@ -280,13 +337,31 @@ class TestConfiguration:
             ("[1]", "cloud 'uc' is not configured as openstacksdk wants it"),
             ("clouds: {uc: 7}", "cloud 'uc' is not configured as openstacksdk wants it"),
             ("clouds: {uc: {auth: [1]}}", "cloud 'uc' is not configured as openstacksdk wants it"),
-            ("clouds: {uc: {auth_type: magic, auth: {}}}", "cloud 'uc' is not configured as openstacksdk wants it"),
+            ("clouds: {uc: {auth_type: magic, auth: {}}}", "cloud 'uc': there is no auth_type 'magic'"),
+            (
+                "clouds: {uc: {auth: {auth_url: 'http://x', application_credential_id: i}}}",
+                "cloud 'uc': auth_type 'password' takes no application_credential_id; auth_type: v3applicationcre",
+            ),
+            ("clouds: {uc: {auth_type: v3token, auth: {secret: s}}}", "cloud 'uc' "),
             ("clouds: {uc: {auth_type: v3password, auth: {password: p}}}", "cloud 'uc' lacks auth_url"),
         ],
     )
     async def test_an_unusable_file_is_one_sentence(self, text: str, sentence: str, cloud: CloudUnderTest) -> None:
         cloud.clouds_file.write_text(text)
         assert sentence in await self.failure()
+
+    @pytest.mark.parametrize("where", ["override", "catalog"])
+    async def test_a_token_without_a_project_is_told_as_such(
+        self, where: str, cloud: CloudUnderTest, simulated: SimulatedCloud
+    ) -> None:
+        auth = json.loads(cloud.clouds_file.read_text())["clouds"]["uc-alice"]["auth"]
+        del auth["project_name"], auth["project_domain_id"]
+        endpoint = {"reservation_endpoint_override": f"{simulated.sites['uc'].url}/v1"} if where == "override" else {}
+        cloud.clouds_file.write_text(
+            json.dumps({"clouds": {"uc": {"auth_type": "password", "auth": auth, **endpoint}}})
+        )
+        told = "the token is for no project: clouds.yaml needs a project_name, or project_id, in auth"
+        assert await self.failure() == told
 
     async def test_the_environment_may_take_the_place_of_a_file(
         self, cloud: CloudUnderTest, monkeypatch: pytest.MonkeyPatch
@@ -299,6 +374,298 @@ class TestConfiguration:
             monkeypatch.setenv(f"OS_{name.upper()}", value)
         source = BlazarSite("envvars", timeout=TIMEOUT)
         assert await source.hosts()
+        source.close()
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@asynccontextmanager
+async def saying(words: str, *, trickle: str = "") -> AsyncIterator[str]:
+    """The URL of whoever says these words to each request, and then bit by bit the others, for ever."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(words.encode())
+            while trickle:
+                writer.write(trickle.encode())
+                await writer.drain()
+                await asyncio.sleep(faults.TRICKLE_SECONDS)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def failure_of(name: str = "uc") -> tuple[TroubleKind, str]:
+    """Why a site cannot be read."""
+    source = BlazarSite(name, timeout=TIMEOUT)
+    with pytest.raises(SourceError) as failure:
+        await source.hosts()
+    source.close()
+    assert failure.value.__cause__ is None, "its traceback would quote what was said"
+    return failure.value.kind, str(failure.value)
+
+
+class TestProxies:
+    """`HTTP_PROXY` and the like, as requests understands them."""
+
+    @pytest.fixture
+    def through(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+        def through(proxy: str) -> None:
+            for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+                monkeypatch.setenv(name, "" if name == "NO_PROXY" else proxy)
+                monkeypatch.setenv(name.lower(), "" if name == "NO_PROXY" else proxy)
+
+        return through
+
+    async def test_a_site_is_read_through_one(
+        self, cloud: CloudUnderTest, through: Callable[[str], None], simulated: SimulatedCloud
+    ) -> None:
+        async with ClientSession() as session:
+
+            async def forward(request: web.Request) -> web.Response:
+                headers = {key: value for key, value in request.headers.items() if key not in {"Host", "Connection"}}
+                async with session.request(
+                    request.method, request.url, headers=headers, data=await request.read()
+                ) as answer:
+                    kept = {key: value for key, value in answer.headers.items() if key == "X-Subject-Token"}
+                    return web.json_response(await answer.json(), status=answer.status, headers=kept)
+
+            app = web.Application()
+            app.router.add_route("*", "/{path:.*}", forward)
+            async with TestServer(app) as proxy:
+                through(f"http://someone:secret@127.0.0.1:{proxy.port}")
+                source = BlazarSite("uc", timeout=TIMEOUT)
+                assert len(await source.hosts()) == 3
+                source.close()
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    async def test_an_answer_whose_head_trickles_through_one_is_cut_like_any_other(
+        self, scheme: str, cloud: CloudUnderTest, through: Callable[[str], None]
+    ) -> None:
+        cloud.changed("uc", auth={"auth_url": f"{scheme}://keystone.example/v3"})
+        source = BlazarSite("uc", timeout=TIMEOUT)
+        async with saying("HTTP/1.1 200 OK\r\nX-Padding: ", trickle="x") as proxy:
+            through(proxy)
+            for _ in range(3):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await source.hosts()
+                await until(lambda: not site_threads())
+
+    @pytest.mark.parametrize(
+        ("proxy", "kind", "sentence"),
+        [
+            ("http://someone:secret@127.0.0.1:1", "connection", "no connection to the proxy http://127.0.0.1:1: Conn"),
+            (
+                "http://someone:secret@nowhere.invalid",
+                "connection",
+                "no connection to the proxy http://nowhere.invalid",
+            ),
+            (
+                "socks5h://someone:secret@127.0.0.1:1",
+                "configuration",
+                "the proxy socks5h://127.0.0.1:1 cannot be used: Py",
+            ),
+            (
+                "magic://someone:secret@127.0.0.1",
+                "configuration",
+                "the proxy magic://127.0.0.1 cannot be used: its addr",
+            ),
+            ("someone:secret@host:port", "configuration", "the proxy of HTTP_PROXY or HTTPS_PROXY cannot be used: its"),
+            (
+                "http://",
+                "configuration",
+                "the proxy of HTTP_PROXY or HTTPS_PROXY cannot be used: its address is not un",
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    async def test_one_that_does_not_work_is_named_without_its_credentials_instead_of_the_site(
+        self, scheme: str, proxy: str, kind: str, sentence: str, cloud: CloudUnderTest, through: Callable[[str], None]
+    ) -> None:
+        cloud.changed("uc", auth={"auth_url": f"{scheme}://keystone.example/v3"})
+        through(proxy)
+        found, told = await failure_of()
+        assert (found, told[: len(sentence)]) == (kind, sentence)
+        assert "secret" not in told
+
+    @pytest.mark.parametrize(
+        ("status", "kind", "sentence"),
+        [
+            ("407 Nobody", TroubleKind.CONFIGURATION, "refuses us: it wants credentials (407)"),
+            ("502 Nobody", TroubleKind.CONNECTION, "lets nobody through: it answers 502"),
+        ],
+    )
+    async def test_one_that_refuses_is_told_as_such(
+        self, status: str, kind: TroubleKind, sentence: str, cloud: CloudUnderTest, through: Callable[[str], None]
+    ) -> None:
+        cloud.changed("uc", auth={"auth_url": "https://keystone.example/v3"})
+        async with saying(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n") as proxy:
+            through(proxy)
+            assert await failure_of() == (kind, f"the proxy {proxy} {sentence}")
+
+    async def test_credentials_that_one_wants_are_not_taken_for_the_sites(
+        self, cloud: CloudUnderTest, through: Callable[[str], None]
+    ) -> None:
+        async with saying("HTTP/1.1 407 Nobody\r\nContent-Length: 0\r\n\r\n") as proxy:
+            through(proxy)
+            told = f"the proxy {proxy} refuses us: it wants credentials (407)"
+            assert await failure_of() == (TroubleKind.CONFIGURATION, told)
+
+    async def test_a_site_that_is_away_behind_one_is_told_with_it(
+        self, cloud: CloudUnderTest, through: Callable[[str], None]
+    ) -> None:
+        cloud.changed("uc", auth={"auth_url": "https://keystone.example/v3"})
+        async with saying("HTTP/1.1 200 OK\r\n\r\n") as proxy:
+            through(proxy)
+            kind, told = await failure_of()
+            assert kind is TroubleKind.CONNECTION
+            assert told.startswith(f"no connection to keystone.example through the proxy {proxy}: ")
+
+
+@dataclass
+class Blazar:
+    """One behind TLS: the cloud that has it, its port, and what its certificates are in."""
+
+    cloud: CloudUnderTest
+    port: int
+    context: ssl.SSLContext
+
+    def changed(self, host: str = "localhost", **settings: Any) -> None:
+        override = f"https://{host}:{self.port}/v1"
+        self.cloud.changed("uc", reservation_endpoint_override=override, **settings)
+
+
+class TestTls:
+    """What is between a client and HTTPS: certificates, and files that hold them."""
+
+    @pytest.fixture
+    async def blazar(
+        self, authority: trustme.CA, cloud: CloudUnderTest, simulated: SimulatedCloud
+    ) -> AsyncIterator[Blazar]:
+        """Leads to the site's, with a certificate for localhost; the cloud's entry has its address."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(context)
+        async with TcpProxy(simulated.sites["uc"].listener.port, tls=context).listening() as proxy:
+            yield Blazar(cloud, proxy.port, context)
+
+    @pytest.fixture
+    def bundle(self, authority: trustme.CA, tmp_path: Path) -> str:
+        authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+        return str(tmp_path / "ca.pem")
+
+    async def test_a_site_is_read_whose_certificate_the_file_of_cacert_vouches_for(
+        self, blazar: Blazar, bundle: str
+    ) -> None:
+        blazar.changed(cacert=bundle)
+        source = BlazarSite("uc", timeout=TIMEOUT)
+        assert len(await source.hosts()) == 3
+        source.close()
+
+    async def test_without_verification_any_certificate_will_do(self, blazar: Blazar) -> None:
+        blazar.changed(host="127.0.0.1", verify=False)
+        source = BlazarSite("uc", timeout=TIMEOUT)
+        with warnings.catch_warnings(category=urllib3.exceptions.InsecureRequestWarning, action="ignore"):
+            assert len(await source.hosts()) == 3
+        source.close()
+
+    async def test_a_certificate_that_nobody_vouches_for_is_a_trouble_of_its_own(self, blazar: Blazar) -> None:
+        blazar.changed()
+        told = f"TLS with localhost:{blazar.port} fails: the certificate is not trusted: unable to get local issuer"
+        kind, sentence = await failure_of()
+        assert (kind, sentence[: len(told)]) == (TroubleKind.TLS, told)
+
+    async def test_a_certificate_for_another_host_is_too(self, blazar: Blazar, bundle: str) -> None:
+        blazar.changed(host="127.0.0.1", cacert=bundle)
+        kind, sentence = await failure_of()
+        assert (kind, "certificate is not valid for '127.0.0.1'" in sentence) == (TroubleKind.TLS, True)
+
+    async def test_so_is_one_that_is_over(self, blazar: Blazar, bundle: str, authority: trustme.CA) -> None:
+        authority.issue_cert("localhost", not_after=utc_now() - timedelta(days=1)).configure_cert(blazar.context)
+        blazar.changed(cacert=bundle)
+        kind, sentence = await failure_of()
+        assert (kind, sentence.rpartition(": ")[2]) == (TroubleKind.TLS, "certificate has expired")
+
+    async def test_an_address_that_does_not_speak_tls_is_one_too(
+        self, cloud: CloudUnderTest, simulated: SimulatedCloud
+    ) -> None:
+        url = simulated.sites["uc"].url.replace("http:", "https:")
+        cloud.changed("uc", reservation_endpoint_override=f"{url}/v1")
+        kind, sentence = await failure_of()
+        assert (kind, sentence.rpartition(": ")[2]) == (TroubleKind.TLS, "wrong version number")
+
+    async def test_a_keystone_of_which_nobody_knows_is_one_too(self, blazar: Blazar) -> None:
+        blazar.cloud.changed("uc", auth={"auth_url": f"https://localhost:{blazar.port}/v3"})
+        kind, sentence = await failure_of()
+        assert (kind, f"TLS with localhost:{blazar.port} fails: " in sentence) == (TroubleKind.TLS, True)
+
+    async def test_a_site_may_want_a_certificate_of_ours(
+        self, blazar: Blazar, bundle: str, authority: trustme.CA, tmp_path: Path
+    ) -> None:
+        authority.configure_trust(blazar.context)
+        blazar.context.verify_mode = ssl.CERT_REQUIRED
+        own = authority.issue_cert("reference-api.example")
+        own.private_key_pem.write_to_path(tmp_path / "key.pem")
+        own.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+        blazar.changed(cacert=bundle, cert=str(tmp_path / "cert.pem"), key=str(tmp_path / "key.pem"))
+        source = BlazarSite("uc", timeout=TIMEOUT)
+        assert len(await source.hosts()) == 3
+        source.close()
+
+    @pytest.mark.parametrize("where", ["override", "catalog"])
+    @pytest.mark.parametrize(
+        ("files", "sentence"),
+        [
+            ({"cacert": "nowhere.pem"}, "in {}/nowhere.pem cannot be read: No such file or directory"),
+            ({"cacert": "garbage"}, "in {}/garbage are none in PEM"),
+            ({"cacert": "empty"}, "in {}/empty are none in PEM"),
+            ({"cert": "nowhere.pem", "key": "key.pem"}, "cannot be read: {}/nowhere.pem: No such file or directory"),
+            ({"cert": "cert.pem", "key": "nowhere.pem"}, "cannot be read: {}/nowhere.pem: No such file or directory"),
+            ({"cert": "garbage", "key": "key.pem"}, "cannot be used: not PEM, or encrypted"),
+            ({"cert": "cert.pem", "key": "encrypted.pem"}, "cannot be used: not PEM, or encrypted"),
+            ({"cert": "cert.pem", "key": "other.pem"}, "cannot be used: they do not belong together"),
+        ],
+    )
+    async def test_a_file_that_cannot_be_used_is_named_as_a_matter_of_configuration(
+        self, files: dict[str, str], sentence: str, where: str, blazar: Blazar, authority: trustme.CA, tmp_path: Path
+    ) -> None:
+        own, other = authority.issue_cert("reference-api.example"), authority.issue_cert("other.example")
+        own.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+        own.private_key_pem.write_to_path(tmp_path / "key.pem")
+        other.private_key_pem.write_to_path(tmp_path / "other.pem")
+        key = serialization.load_pem_private_key(own.private_key_pem.bytes(), None)
+        (tmp_path / "encrypted.pem").write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(b"a passphrase"),
+            )
+        )
+        (tmp_path / "garbage").write_text("-----BEGIN CERTIFICATE-----\nhunter2\n-----END CERTIFICATE-----\n")
+        (tmp_path / "empty").touch()
+        settings = {name: str(tmp_path / file) for name, file in files.items()}
+        if where == "override":
+            blazar.changed(**settings)
+        else:
+            blazar.cloud.changed("uc", auth={"auth_url": f"https://localhost:{blazar.port}/v3"}, **settings)
+        kind, told = await failure_of()
+        assert (kind, told.endswith(sentence.format(tmp_path))) == (TroubleKind.CONFIGURATION, True), told
+        assert ("cacert" in told) is ("cacert" in files)
+
+    async def test_files_that_are_mended_are_noticed(self, blazar: Blazar, bundle: str, tmp_path: Path) -> None:
+        hidden = (tmp_path / "ca.pem").rename(tmp_path / "hidden.pem")
+        blazar.changed(cacert=bundle)
+        source = BlazarSite("uc", timeout=TIMEOUT)
+        for _ in range(2):
+            with pytest.raises(SourceError, match=f"in {bundle} cannot be read"):
+                await source.hosts()
+        hidden.rename(bundle)
+        assert len(await source.hosts()) == 3
         source.close()
 
 

@@ -2,17 +2,19 @@
 
 import asyncio
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from icalendar import Calendar
 
+from api_service import keys
 from api_service.http.costly import AT_ONCE, COSTLY, MAX_WAITING
 from api_service.http.handlers import calendars
 from tests.component.serving import AiohttpClient, Service, serving
 from tests.component.test_inventory_resources import rels
 from tests.component.test_planning import at, block, refused
-from tests.inventories import booked, cluster, inventory, node_document, polled, site
+from tests.inventories import NOW, booked, cluster, inventory, node_document, polled, site
 
 MAIN = "/sites/uc/clusters/main/nodes"
 MANY = "/nodes/availability.ics"
@@ -84,6 +86,39 @@ async def test_a_calendar_without_nodes_describes_the_sites_that_were_asked(serv
     described = str((await calendar(service, f"{MANY}{query}"))["DESCRIPTION"]).splitlines()
     assert "Site edge: Never synced: nothing is known." in described
     assert any(line.startswith("Site uc: As of") for line in described) == (query == "?q=nothing-has-this")
+
+
+async def test_a_booking_that_is_extended_or_shortened_keeps_its_uid_and_is_a_newer_form_of_it(
+    service: Service,
+) -> None:
+    path, told = f"{MAIN}/b/availability.ics", []
+    for generation, end in enumerate((4, 6, 5), start=2):
+        now = service.clock.now = NOW + generation * timedelta(minutes=1)
+        service.learn(polled("uc", booked((3, end), node_id="b"), at=now, generation=generation))
+        (event,) = (await calendar(service, path)).events
+        assert (iso(event.DTEND), event["LAST-MODIFIED"].dt) == (at(end), now)
+        told.append((str(event["UID"]), int(event["SEQUENCE"])))
+    assert len({uid for uid, _ in told}) == 1
+    sequences = [sequence for _, sequence in told]
+    assert sequences == sorted(set(sequences))
+    assert max(sequences) < 2**31
+
+
+async def test_two_replicas_tell_the_same_form_of_an_event(aiohttp_client: AiohttpClient, service: Service) -> None:
+    other = await serving(aiohttp_client)
+    other.serve(service.app[keys.INVENTORY].current)
+    other.learn(*(site.snapshot for site in service.app[keys.AVAILABILITY].sites.values()))
+    assert await (await other.get(MANY)).read() == await (await service.get(MANY)).read()
+
+
+async def test_what_begins_with_the_day_is_a_newer_form_on_the_next_day_whatever_is_observed(service: Service) -> None:
+    for path in (f"{MAIN}/d/availability.ics", "/sites/tacc/clusters/other/nodes/f/availability.ics"):
+        service.clock.now = NOW
+        (first,) = (await calendar(service, path)).events
+        service.clock.now = NOW + timedelta(days=1)
+        (second,) = (await calendar(service, path)).events
+        assert (second["UID"], iso(second.DTSTART)) == (first["UID"], at(16))
+        assert second["SEQUENCE"] > first["SEQUENCE"]
 
 
 async def test_what_is_unknown_or_in_maintenance_is_busy_and_no_error(service: Service) -> None:

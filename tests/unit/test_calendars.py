@@ -91,6 +91,8 @@ def test_an_event_tells_what_is_the_matter_where_and_since_when_it_is_known() ->
         "DTSTART": "20261122T090000Z",
         "DTEND": "20261122T110000Z",
         "DTSTAMP": "20261122T075930Z",
+        "LAST-MODIFIED": "20261122T075930Z",
+        "SEQUENCE": "217497570",
         "DESCRIPTION": r"Node 0a1b. As of 2026-11-22 07:59:30 UTC.",
         "LOCATION": "uc/main",
         "TRANSP": "OPAQUE",

@@ -308,6 +308,12 @@ def test_several_errors_are_one_line_and_not_endless(service: str, refused: Refu
 
 
 @both_services
+def test_a_file_may_begin_with_the_mark_that_some_editors_put_there(service: str) -> None:
+    written("[server]\nport = 1234\n".encode("utf-8-sig"))
+    assert SERVICES[service]([], {}).settings.server.port == 1234
+
+
+@both_services
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -317,9 +323,10 @@ def test_several_errors_are_one_line_and_not_endless(service: str, refused: Refu
         ("a = " + "9" * 5000, "not TOML"),
         ("a = " + "[" * 50_000, "not TOML"),
         (b"a = '\xff\xfe'", "not UTF-8"),
+        ("a = 1\n".encode("utf-16"), "UTF-16; TOML is UTF-8"),
         (b"#" * (MAX_CONFIG_BYTES + 1), "larger than"),
     ],
-    ids=["table", "string", "twice", "integer", "nesting", "encoding", "size"],
+    ids=["table", "string", "twice", "integer", "nesting", "encoding", "utf-16", "size"],
 )
 @pytest.mark.parametrize(
     ("argv", "environ", "named"),

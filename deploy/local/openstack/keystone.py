@@ -24,10 +24,10 @@ TOKEN_LIFE: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a token is for: a user in a project, and what roles it has there."""
+    """Who a token is for: a user in a project, and what roles it has there; without a project, in none."""
 
     user_name: str
-    project: str
+    project: str | None
     method: str
     roles: tuple[str, ...]
 
@@ -136,7 +136,8 @@ class Keystone:
         password, roles = self.passwords.get(user["name"], (None, ()))
         if password is None or not secrets.compare_digest(password, user["password"]):
             return None
-        return Identity(user["name"], auth["scope"]["project"]["name"], "password", roles)
+        project = auth["scope"]["project"]["name"] if "scope" in auth else None
+        return Identity(user["name"], project, "password", roles)
 
     def _token(self, identity: Identity, issued_at: datetime) -> forms.Document:
         user = {"domain": forms.DOMAIN, "id": forms.hex_id(identity.user_name), "name": identity.user_name}
@@ -146,6 +147,10 @@ class Keystone:
             "audit_ids": [secrets.token_urlsafe(16)],
             "expires_at": _zulu(issued_at + TOKEN_LIFE),
             "issued_at": _zulu(issued_at),
+        }
+        if identity.project is None:
+            return token
+        token |= {
             "project": {"domain": forms.DOMAIN, "id": forms.hex_id(identity.project), "name": identity.project},
             "is_domain": False,
             "roles": [{"id": forms.hex_id(role), "name": role} for role in identity.roles],

@@ -1,0 +1,255 @@
+"""The transport of OpenStack's clients: bounds of time and size, and sentences for what fails below HTTP."""
+
+import contextlib
+import io
+import re
+import socket
+import ssl
+import time
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from keystoneauth1 import session as keystone_session
+from requests.utils import select_proxy
+
+from sync_service.adapters.cloud_errors import system_error
+from sync_service.domain.ports import SourceError, TroubleKind
+
+_CHUNK_BYTES: Final = 64 * 1024
+_TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3})")
+
+_BROKEN_OFF: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""What TLS says of a connection that ended: that is no matter of certificates."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file that was read, and how to see that it has changed since."""
+
+    path: Path
+    identity: tuple[int, int, int] | None
+
+    @classmethod
+    def now(cls, path: Path) -> "ReadFile":
+        """What is there."""
+        try:
+            found = path.stat()  # follows links: Kubernetes rotates a secret by swapping one
+        except OSError:
+            return cls(path, None)
+        return cls(path, (found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] # keystoneauth1 is not type-checked
+    """Requests' transport, with a limit on a body's size and on the time of everything until `deadline`."""
+
+    def __init__(self, max_answer_bytes: int) -> None:
+        self._connections = weakref.WeakSet[urllib3.connection.HTTPConnection]()
+        super().__init__()
+        self.deadline = 0.0
+        """By the monotonic clock."""
+        self._max_answer_bytes = max_answer_bytes
+        self._usable: tuple[ReadFile, ...] = ()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """As requests' own, but every connection is known, so that it can be cut."""
+        super().init_poolmanager(*arguments, **options)
+        self._know(self.poolmanager)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> urllib3.PoolManager:
+        """The same for connections through a proxy."""
+        is_new = proxy not in self.proxy_manager
+        manager: urllib3.PoolManager = super().proxy_manager_for(proxy, **options)
+        if is_new:
+            self._know(manager)
+        return manager
+
+    def _know(self, manager: urllib3.PoolManager) -> None:
+        pools = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {scheme: self._known(pools[scheme]) for scheme in pools}
+
+    def _known(self, pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
+        """Such a pool, whose connections are known from the moment they exist."""
+        connection: Any = pool.ConnectionCls
+        connections, time_left = self._connections, self._time_left
+
+        def __init__(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807 - it is one
+            connection.__init__(self, *arguments, **options)
+            connections.add(self)
+
+        def connect(self: Any) -> None:
+            connection.connect(self)
+            time_left()  # there was no socket to cut if it was given up meanwhile
+
+        known = type(f"Known{connection.__name__}", (connection,), {"__init__": __init__, "connect": connect})
+        return type(f"Known{pool.__name__}", (pool,), {"ConnectionCls": known})
+
+    def give_up(self) -> None:
+        """Ends what is under way in another thread, even while headers trickle in: no limit of a socket ends that."""
+        self.deadline = 0.0
+        for connection in tuple(self._connections):
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):
+                    # Not the TLS socket's own method, which takes from the other thread what it reads with.
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """As requests' own, but the body has been read when this returns.
+
+        Raises:
+            SourceError: the body is too large, time is up, TLS fails, a proxy does, or a file of TLS cannot be used.
+        """
+        limits = {"stream": True, "timeout": self._time_left()}
+        url = str(request.url)
+        # Requests looks at the client certificate whatever the scheme.
+        self._check_files(options.get("verify") if url.startswith("https:") else None, options.get("cert"))
+        proxy = select_proxy(url, options.get("proxies"))
+        with _told(urlsplit(url).netloc.rpartition("@")[2], _shown(proxy) if proxy else None):
+            response: requests.Response = super().send(request, **options | limits)
+        if proxy and response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            response.close()
+            raise _refused_by(_shown(proxy), response.status_code)
+        try:
+            response.raw = io.BytesIO(self._body(response.raw))
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise requests.exceptions.ReadTimeout(error, request=request) from error
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
+        return response
+
+    def _body(self, raw: urllib3.BaseHTTPResponse) -> bytes:
+        body = bytearray()
+        with contextlib.closing(raw):  # which a connection survives that was read to the end
+            # Takes what is there rather than whole chunks: a trickle passes every time limit of a socket.
+            while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
+                body += chunk
+                if len(body) > self._max_answer_bytes:
+                    raise SourceError(f"an answer of more than {self._max_answer_bytes} bytes", TroubleKind.TOO_LARGE)
+                self._time_left()
+        return bytes(body)
+
+    def _time_left(self) -> float:
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise SourceError("the answer takes too long", TroubleKind.TIMEOUT)
+        return left
+
+    def _check_files(self, verify: object, cert: str | Sequence[str] | None) -> None:
+        """Reads the files that TLS needs, unless they are as they were.
+
+        Requests tells of some of their faults without a path, and of others as of the site's.
+        """
+        bundle = verify if isinstance(verify, str) else None
+        pair = (cert,) if isinstance(cert, str) else tuple(cert or ())
+        files = tuple(ReadFile.now(Path(path)) for path in (*([bundle] if bundle else []), *pair))
+        if files != self._usable:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if bundle:
+                _load_bundle(context, bundle)
+            if pair:
+                _load_pair(context, pair)
+            self._usable = files
+
+
+def _load_bundle(context: ssl.SSLContext, path: str) -> None:
+    what = f"the CA certificates (cacert, or REQUESTS_CA_BUNDLE) in {path}"
+    try:
+        context.load_verify_locations(**{"capath" if Path(path).is_dir() else "cafile": path})
+    except ssl.SSLError:
+        raise SourceError(f"{what} are none in PEM", TroubleKind.CONFIGURATION) from None
+    except OSError as error:
+        raise SourceError(f"{what} cannot be read: {error.strerror}", TroubleKind.CONFIGURATION) from None
+
+
+def _load_pair(context: ssl.SSLContext, pair: Sequence[str]) -> None:
+    what = f"the client certificate (cert, key) in {' and '.join(pair)}"
+    try:
+        for path in pair:
+            Path(path).open("rb").close()
+        # Else a passphrase would be asked for at the terminal, if there is one.
+        context.load_cert_chain(pair[0], pair[-1], password=str)
+    except ssl.SSLError as error:
+        reason = "they do not belong together" if error.reason == "KEY_VALUES_MISMATCH" else "not PEM, or encrypted"
+        raise SourceError(f"{what} cannot be used: {reason}", TroubleKind.CONFIGURATION) from None
+    except OSError as error:
+        sentence = f"{what} cannot be read: {error.filename}: {error.strerror}"
+        raise SourceError(sentence, TroubleKind.CONFIGURATION) from None
+
+
+@contextlib.contextmanager
+def _told(host: str, proxy: str | None) -> Iterator[None]:
+    """Turns into a `SourceError` what the clients would take for something else.
+
+    Args:
+        host: Of the request.
+        proxy: Through which it goes, without credentials.
+    """
+    try:
+        yield
+    except (requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL):
+        if proxy is None:
+            raise
+        reason = "PySocks is not installed" if proxy.startswith("socks") else "its address is not understood"
+        raise SourceError(f"the proxy {proxy} cannot be used: {reason}", TroubleKind.CONFIGURATION) from None
+    except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
+        if isinstance(error, requests.exceptions.SSLError) and (sentence := _tls_sentence(error)):
+            raise SourceError(f"TLS with {host} fails: {sentence}", TroubleKind.TLS) from None
+        if proxy is None:
+            raise
+        raise _through_proxy(error, host, proxy) from None
+
+
+def _through_proxy(error: requests.RequestException, host: str, proxy: str) -> SourceError:
+    match error:
+        case requests.exceptions.ConnectTimeout():
+            return SourceError(f"no answer of the proxy {proxy} in time", TroubleKind.TIMEOUT)
+        case requests.exceptions.Timeout():
+            return SourceError(f"no answer of {host} through the proxy {proxy} in time", TroubleKind.TIMEOUT)
+        case requests.exceptions.ProxyError() if refusal := _TUNNEL.search(str(error)):
+            return _refused_by(proxy, int(refusal[1]))
+        case requests.exceptions.ProxyError() if sentence := _tls_sentence(error):
+            return SourceError(f"TLS with the proxy {proxy} fails: {sentence}", TroubleKind.TLS)
+        case requests.exceptions.ProxyError():
+            return SourceError(f"no connection to the proxy {proxy}: {system_error(error)}", TroubleKind.CONNECTION)
+        case _:
+            sentence = f"no connection to {host} through the proxy {proxy}: {system_error(error)}"
+            return SourceError(sentence, TroubleKind.CONNECTION)
+
+
+def _refused_by(proxy: str, status: int) -> SourceError:
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return SourceError(f"the proxy {proxy} refuses us: it wants credentials (407)", TroubleKind.CONFIGURATION)
+    return SourceError(f"the proxy {proxy} lets nobody through: it answers {status}", TroubleKind.CONNECTION)
+
+
+def _shown(proxy: str) -> str:
+    """A proxy without the credentials that its address may hold."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(proxy)
+        if parts.hostname:
+            port = f":{parts.port}" if parts.port else ""
+            return f"{parts.scheme}://{parts.hostname}{port}"
+    return "of HTTP_PROXY or HTTPS_PROXY"
+
+
+def _tls_sentence(error: BaseException) -> str | None:
+    """What TLS says at the bottom of `error`; None if it says nothing, or only that a connection ended."""
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case ssl.SSLError() if isinstance(cause, _BROKEN_OFF):
+                return None
+            case ssl.SSLCertVerificationError(verify_message=message):
+                return f"the certificate is not trusted: {message.rstrip('.')}"
+            case ssl.SSLError(reason=str() as reason):
+                return reason.lower().replace("_", " ")
+            case _:
+                pass
+        cause = cause.__cause__ or cause.__context__
+    return None
