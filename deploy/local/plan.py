@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from api_service.domain.inventory import Inventory, InventoryRefusedError
 from api_service.settings import load_settings
 from deploy.local.sample import write_sample
 from shared.logs import LogFormat
-from shared.settings import CloudSettings, SharedSettings
+from shared.settings import CloudSettings, SharedSettings, SyncSettings
 from shared.topology import SITE_ID, Subject, Topic
 from sync_service.settings import load_settings as load_sync_settings
 
@@ -100,17 +101,25 @@ def _addressed(environ: Mapping[str, str]) -> SharedSettings:
     """The settings as both services would read them, but on loopback unless something else was asked for."""
     api, sync = load_settings([], environ).settings, load_sync_settings([], environ).settings
     updates: dict[str, dict[str, Any]] = {}
-    for name, section, variable in (
-        ("server", api.server, "REFERENCE_API"),
-        ("sync", sync.sync, "REFERENCE_SYNC"),
-    ):
+    for name, section in (("server", api.server), ("sync", sync.sync)):
         host = section.host if "host" in section.model_fields_set else LOOPBACK
-        updates[name] = {**section.model_dump(), "host": host, "port": _free_port(host, section.port, variable)}
-    if updates["server"]["port"] == updates["sync"]["port"]:
-        raise PlanError(f"both services cannot have port {updates['sync']['port']}; REFERENCE_SYNC_PORT names another")
+        updates[name] = {**section.model_dump(), "host": host}
+    updates["server"]["port"] = _free_port(updates["server"]["host"], api.server.port, "REFERENCE_API")
+    updates["sync"]["port"] = _sync_port(sync.sync, updates["sync"]["host"], updates["server"]["port"])
     if api.log.format is LogFormat.AUTO:
         updates["log"] = {"format": LogFormat.TEXT}
     return _updated(api, updates)
+
+
+def _sync_port(sync: SyncSettings, host: str, taken: int) -> int:
+    """The port of the sync service's probes: another than asked for where nobody asked, since few look at them."""
+    if "port" not in sync.model_fields_set:
+        with suppress(PlanError):
+            return _free_port(host, 0 if sync.port == taken else sync.port, "REFERENCE_SYNC")
+        return _free_port(host, 0, "REFERENCE_SYNC")
+    if sync.port == taken:
+        raise PlanError(f"both services cannot have port {taken}; REFERENCE_SYNC_PORT names another")
+    return _free_port(host, sync.port, "REFERENCE_SYNC")
 
 
 def _updated(settings: SharedSettings, updates: Mapping[str, Mapping[str, Any]]) -> SharedSettings:

@@ -323,6 +323,21 @@ def test_a_port_in_use_is_told_in_a_sentence(variable: str, project: Path, tmp_p
             planned({**FREE_PORTS, variable: port}, tmp_path / "sample")
 
 
+def test_where_nobody_chose_a_port_for_the_sync_service_one_that_is_taken_gives_way_to_a_free_one(
+    project: Path, tmp_path: Path
+) -> None:
+    with suppress(OSError), socket.create_server(("127.0.0.1", 8081)):  # or somebody else has it already
+        plan = planned({"REFERENCE_API_PORT": "0"}, tmp_path / "sample")
+    assert plan.settings.sync.port not in {0, 8081}
+    assert plan.sync_url.endswith(f":{plan.settings.sync.port}")
+
+
+def test_so_does_one_that_was_chosen_for_the_api_service(project: Path, tmp_path: Path) -> None:
+    elsewhere = {"REFERENCE_API_HOST": "127.77.3.9", "REFERENCE_API_PORT": "8081"}  # where nobody else listens
+    plan = planned(elsewhere, tmp_path / "sample")
+    assert plan.settings.server.port == 8081 != plan.settings.sync.port
+
+
 def test_one_port_for_both_services_is_told_in_a_sentence(project: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
