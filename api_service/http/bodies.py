@@ -18,7 +18,14 @@ from shared.availability import utc_now
 
 OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 DEFAULT_QUEUES: Final = ("admin", "default")
-PARENTS: Final = {"sites": "root", "clusters": "site", "nodes": "cluster", "flavors": "site"}
+PARENTS: Final = {
+    "sites": "root",
+    "clusters": "site",
+    "nodes": "cluster",
+    "flavors": "site",
+    "network_equipments": "root",
+    "site.network_equipments": "site",
+}
 """What each collection belongs to, by the names of their routes."""
 WHOLE: Final = PageQuery()
 MOST_NODES_TWICE: Final = 10_000

@@ -144,7 +144,9 @@ class Links:
 
     def collection(self, name: str, parent: str, version: str | None, **ids: str) -> LinkList:
         """Of a collection of the inventory; `with_pages` adds where its other parts are."""
-        return [*self._links(ids, self=name, parent=parent), *self._versions(name, version, **ids)]
+        # What no file is of has no versions.
+        versions = self._versions(name, version, **ids) if f"{name}.versions" in self._templates else []
+        return [*self._links(ids, self=name, parent=parent), *versions]
 
     def versions(self, name: str, *, last: str | None = None, **ids: str) -> LinkList:
         """Of the versions of the resource `name`; `last` as for `version`."""

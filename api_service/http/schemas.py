@@ -68,6 +68,12 @@ class FlavorBody(InventoryBody):
     model_config = examples.FLAVOR
 
 
+class NetworkEquipment(BaseModel):
+    """A switch or router, as Grid'5000 has them; this service tells of none."""
+
+    uid: str
+
+
 class Page[T](BaseModel):
     """A collection, or a part of it."""
 

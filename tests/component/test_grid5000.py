@@ -103,3 +103,20 @@ def test_whole_seconds_cover_a_booking_and_no_further_second(start: datetime, le
     microsecond, second = timedelta(microseconds=1), timedelta(seconds=1)
     assert 0 <= (start - EPOCH) // microsecond - first * 1_000_000 < second // microsecond
     assert 0 <= (first + walltime) * 1_000_000 - (end - EPOCH) // microsecond < second // microsecond
+
+
+async def test_there_is_no_network_equipment_and_clients_that_ask_for_it_are_told_so(service: Service) -> None:
+    for path, parent in (("/network_equipments", "/"), ("/sites/uc/network_equipments", "/sites/uc")):
+        for form in (path, f"{path}.json", f"{path}/"):
+            body = await service.json(form)
+            assert (body["total"], body["items"], rels(body)) == (0, [], {"self": path, "parent": parent})
+    await service.json("/sites/nowhere/network_equipments", status=404)
+    await service.json("/network_equipments?limit=0", status=400)
+
+
+async def test_without_an_inventory_nobody_is_told_that_there_is_no_network_equipment(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    service = await serving(aiohttp_client)
+    for path in ("/network_equipments", "/sites/uc/network_equipments"):
+        await service.json(path, status=503)

@@ -1,4 +1,4 @@
-"""What is known of nodes, in the form of Grid'5000, whose clients read it."""
+"""What Grid'5000's clients read: the state of nodes in its form, and network equipment, of which there is none."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,12 +10,14 @@ from api_service import keys
 from api_service.domain.inventory import Node
 from api_service.domain.node_query import Match, match_of
 from api_service.domain.planning import bookings_from
-from api_service.http.bodies import dumps
+from api_service.http.bodies import Bodies, dumps
 from api_service.http.costly import BUSY, COSTLY
 from api_service.http.openapi import documented
 from api_service.http.plans import Grid5000Body
+from api_service.http.queries import CollectionQuery
 from api_service.http.representation import bodies_of, json_response
-from api_service.http.requests import ids_of, refuse_travel
+from api_service.http.requests import answer, asked_of, bodies_at, ids_of, query_as, refuse_travel, route_name
+from api_service.http.schemas import NetworkEquipment, Page
 from shared.availability import AvailabilityState, Interval
 
 QUEUE: Final = "default"
@@ -47,20 +49,42 @@ async def get_cluster_status(request: web.Request) -> web.Response:
     return await _status(request, "cluster", cluster.uid, cluster.nodes.values())
 
 
+@documented(returns=Page[NetworkEquipment], query=CollectionQuery, tag="inventory")
+async def list_network_equipments(request: web.Request) -> web.Response:
+    """The network equipment of the testbed: an empty list, which Grid'5000's clients ask for."""
+    query = query_as(CollectionQuery, request)
+    return _nothing(request, query, await bodies_at(request, query))
+
+
+@documented(returns=Page[NetworkEquipment], query=CollectionQuery, tag="inventory")
+async def list_network_equipments_of_site(request: web.Request) -> web.Response:
+    """The network equipment of a site: an empty list, which Grid'5000's clients ask for."""
+    query = query_as(CollectionQuery, request)
+    bodies = await bodies_at(request, query)
+    bodies.inventory.site(**ids_of(request))
+    return _nothing(request, query, bodies)
+
+
+def _nothing(request: web.Request, query: CollectionQuery, bodies: Bodies) -> web.Response:
+    members: dict[str, Node] = {}
+    name, asked, ids = route_name(request), asked_of(request), ids_of(request)
+    return answer(query, bodies, bodies.collection(name, members, bodies.node, query, asked, **ids))
+
+
 async def _status(request: web.Request, resource: str, uid: str, nodes: Iterable[Node]) -> web.Response:
     refuse_travel(request)
     now, known = request.app[keys.CLOCK](), request.app[keys.AVAILABILITY].copied()
     ids = ids_of(request)
     links = bodies_of(request).links.availability(f"{resource}.status", resource, **ids)
 
-    def answer() -> bytes:
+    def status() -> bytes:
         matches = {node.uid: match_of(node, known) for node in nodes}
         states = {uid: _node(match, now) for uid, match in matches.items()}
         # Of the site, not of its nodes: it may have none.
         stale = known.is_stale(ids["site_id"], now)
         return dumps({"uid": uid, "nodes": states, "stale": stale, "links": links})
 
-    return json_response(await request.app[COSTLY].do(answer))
+    return json_response(await request.app[COSTLY].do(status))
 
 
 def _node(match: Match, now: datetime) -> dict[str, object]:
