@@ -25,8 +25,8 @@ PLANS: Final = {
     "capacity": "capacity",
 }
 """Routes that the filters of a search select the nodes of, by their rels."""
-VERSIONS_PARENTS: Final = {"sites": "root", "site": "sites", "clusters": "site"}
-"""What the versions of a resource have for parent where it is not the resource, by the names of their routes: what both
+VERSIONS_PARENTS: Final = {"sites": "root", "site": "sites", "clusters": "site", "flavors": "site"}
+"""What the versions of a resource have for parent where it is not the resource, by the names of their routes: what the
 APIs before this one say."""
 PAGE: Final = frozenset({"offset", "limit", "continues"})
 """Parameters that say which part of a collection."""

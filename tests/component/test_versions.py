@@ -94,7 +94,7 @@ async def test_a_message_is_whole_and_has_its_subject_and_body_beside_it(service
         ("/sites/uc/clusters/main/versions", "/sites/uc/clusters/main"),
         ("/sites/uc/clusters/main/nodes/versions", "/sites/uc/clusters/main/nodes"),
         ("/sites/uc/clusters/main/nodes/n1/versions", "/sites/uc/clusters/main/nodes/n1"),
-        ("/sites/uc/flavors/versions", "/sites/uc/flavors"),
+        ("/sites/uc/flavors/versions", "/sites/uc"),
         ("/sites/uc/flavors/m1.tiny/versions", "/sites/uc/flavors/m1.tiny"),
     ],
 )
