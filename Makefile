@@ -4,6 +4,7 @@ BIN := .venv/bin
 CORE := 'shared/*,*/domain/*'
 CHAOS_RUNS := 300
 CHAOS_SEED := 1
+STOPS := 500
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.12 --generate-hashes \
 	--no-emit-index-url --no-annotate --custom-compile-command "make lock"
 
@@ -40,6 +41,9 @@ test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded ru
 
 test-failover: environment broker ## how long a site goes unpolled when a replica or the broker is gone, as a table
 	@exec $(BIN)/python -m tests.chaos.failover
+
+test-stops: environment broker ## both services told to stop at STOPS random moments, under load: half an hour
+	@exec $(BIN)/python -m tests.chaos.stops --stops $(STOPS)
 
 test-ui: environment ## the page in a real browser; Chromium is installed if this may be done; pictures are in .cache/ui
 	@$(BIN)/python -m deploy.local.install_chromium
@@ -142,6 +146,6 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check check-ui test test-contract test-openstack test-bounds test-chaos test-failover test-ui bench \
+.PHONY: help environment run check check-ui test test-contract test-openstack test-bounds test-chaos test-failover test-stops test-ui bench \
 	test-monitoring test-rabbitmq4 \
 	test-cluster test-images test-compose broker format format-check lint types imports manifests lint-ci documents generate lock clean

@@ -4,13 +4,20 @@ import os
 import sys
 from collections.abc import Sequence
 
-from api_service.adapters.early_reading import EarlyReading
-from api_service.settings import load_settings
-from shared.logs import configure_logging
+from shared.process import ending_in_good_order
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the API service until it is told to stop."""
+    """Runs the API service until it is told to stop, which may be while all else is being imported."""
+    with ending_in_good_order():
+        _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    from api_service.adapters.early_reading import EarlyReading  # noqa: PLC0415
+    from api_service.settings import load_settings  # noqa: PLC0415
+    from shared.logs import configure_logging  # noqa: PLC0415
+
     loaded = load_settings(argv, os.environ)
     configure_logging(loaded.settings.log.format, debug=loaded.debug)
     # No thread lives on in workers, which are made of this process.

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from api_service import keys
 from shared.probes import PROBED
+from shared.process import STOPPING
 
 log = structlog.get_logger()
 
@@ -31,7 +32,6 @@ READY_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 1.0
 STEP_SECONDS: Final = 0.05
 
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 HEARD: Final = (*STOPPING, signal.SIGCHLD, signal.SIGALRM)
 GOOD_ENDS: Final = (0, -signal.SIGTERM)
 """The latter of a worker that had not begun yet."""

@@ -16,6 +16,7 @@ import sync_service.settings
 from api_service.http.problems import MAX_LINE_BYTES
 from shared.embedded import EmbeddedTransport
 from shared.logs import configure_logging
+from shared.process import ending_in_good_order
 from shared.serving import SERVER_OPTIONS
 
 SHUTDOWN_SECONDS = 5.0
@@ -23,6 +24,11 @@ SHUTDOWN_SECONDS = 5.0
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs both until they are told to stop."""
+    with ending_in_good_order():
+        _run(argv)
+
+
+def _run(argv: Sequence[str] | None) -> None:
     api = api_service.settings.load_settings(argv, os.environ)
     sync = sync_service.settings.load_settings(argv, os.environ)
     configure_logging(api.settings.log.format, debug=api.debug)

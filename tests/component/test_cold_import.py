@@ -14,7 +14,7 @@ from tests.unmeasured import unmeasured
     [
         # For the OpenAPI document, for calendars, and for tracebacks that nobody draws.
         ("api_service.running", {"aiohttp_apispec", "apispec", "marshmallow", "jinja2", "icalendar", "rich"}),
-        ("sync_service.__main__", {"rich"}),
+        ("sync_service.app", {"rich"}),
     ],
 )
 def test_what_few_ask_for_is_not_imported_by_a_start(module: str, later: set[str]) -> None:

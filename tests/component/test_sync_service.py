@@ -342,12 +342,14 @@ EMBEDDED_SERVICE = """
 import uvloop
 from aiohttp import web
 from shared.embedded import EmbeddedTransport
+from shared.process import ending_in_good_order
 from sync_service.app import create_app
 from sync_service.settings import Settings
 
 settings = Settings.model_validate({"availability": {"site_timeout_seconds": 600, "sites": {"uc": {"cloud": "uc"}}}})
 app = create_app(settings, transport=EmbeddedTransport())
-web.run_app(app, host="127.0.0.1", port=0, loop=uvloop.new_event_loop(), print=None, access_log=None)
+with ending_in_good_order():
+    web.run_app(app, host="127.0.0.1", port=0, loop=uvloop.new_event_loop(), print=None, access_log=None)
 """
 
 
