@@ -34,9 +34,15 @@ def ending_in_good_order() -> Iterator[None]:
         signal.signal(number, _stop)
     try:
         yield
-    except SystemExit as told:
-        ending.status = told.code if isinstance(told.code, int) else int(told.code is not None)
+    except SystemExit as asked:
+        ending.status = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
         raise
+    except BaseException:
+        if not _told:
+            raise
+        # What was under way made another error of it, as pydantic does.
+        ending.status = 0
+        sys.exit(0)
     ending.status = 0
 
 

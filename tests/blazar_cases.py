@@ -16,7 +16,7 @@ from deploy.local.openstack.listener import Listener
 from sync_service.adapters.blazar import BlazarSite
 from sync_service.domain.judgement import Allocation
 from sync_service.domain.ports import SourceError, TroubleKind
-from tests.eventually import until, until_answered
+from tests.eventually import LONG_SECONDS, until, until_answered
 from tests.openstack_answers import Cloud
 
 TIMEOUT = 60.0
@@ -222,7 +222,7 @@ class FaultCases:
         await until_answered(lambda: in_time(hasty_source))
         await cloud.blazar.break_with(fault)
         with pytest.raises(SourceError, match=r"in time|too long") as failure:
-            async with asyncio.timeout(10 * SHORT):
+            async with asyncio.timeout(LONG_SECONDS):
                 await hasty_source.allocations()
         assert failure.value.kind is TroubleKind.TIMEOUT
         await cloud.blazar.mend()

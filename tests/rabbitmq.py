@@ -44,7 +44,7 @@ async def _declare_first_stream(node: RabbitNode) -> None:
 async def restarted(node: RabbitNode) -> None:
     """Starts a node that was stopped or killed, while the event loop runs on."""
     node.launch()
-    await until(node.answers, within=60)
+    await until(node.answers)
 
 
 def transport(

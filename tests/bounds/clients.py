@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 WHOLE: Final = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+EVENTS: Final = b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n"
 HALF_A_HEAD: Final = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-"
 HALF_A_BODY: Final = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf"
 FULL_PAGES: Final = 20 * b"GET /nodes/search?limit=5000 HTTP/1.1\r\nHost: x\r\n\r\n"

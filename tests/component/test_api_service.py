@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from api_service import keys
+from api_service.adapters import availability_feed
 from api_service.app import create_app, feed, inventory
 from api_service.probed import FEED
 from api_service.settings import Settings
@@ -178,16 +179,16 @@ async def test_a_new_commit_is_served_without_a_restart(
 
 
 async def test_a_site_that_a_commit_brings_is_followed_at_once(
-    client: TestClient[Any, Any], repository: GitRepository, log: FragileTransport
+    client: TestClient[Any, Any], repository: GitRepository, log: FragileTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(availability_feed, "RECHECK_SECONDS", 3600)
     await publish(log, polled("newsite", at=utc_now()))
     await until_answered(lambda: get(client, NODE))
     assert (await client.get("/sites/newsite/availability")).status == 404
     write(repository.data / "sites/newsite/newsite.json", {"uid": "newsite"})
     repository.commit("open a site")
     await until_answered(lambda: get(client, "/sites/newsite"))
-    # Well before the feed would look for new sites by itself.
-    await until_answered(lambda: get(client, "/sites/newsite/availability"), within=2)
+    await until_answered(lambda: get(client, "/sites/newsite/availability"))
 
 
 async def test_a_commit_without_a_usable_site_is_refused_and_told(

@@ -21,7 +21,7 @@ from shared.embedded import EmbeddedTransport
 from shared.messages import encode
 from shared.topology import Topic
 from tests.component.serving import AiohttpClient, Service, serving
-from tests.eventually import until
+from tests.eventually import LONG_SECONDS, until
 from tests.followed import Client, whole
 from tests.inventories import HOUR, NOW, booked, cluster, inventory, linear_history, node_document, polled, sha, site
 
@@ -68,7 +68,7 @@ class Reader:
 
     async def next(self) -> tuple[str, Any]:
         """The next event's name and data."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LONG_SECONDS):
             while True:
                 if event := self.client.read((await self.response.content.readuntil(b"\n\n")).decode()):
                     return event
@@ -251,7 +251,7 @@ async def test_a_stream_ends_in_good_order_when_too_much_is_being_made_for_other
     service.app[READERS]._frames = EventFrames(most_readers=-1)
     async with following(service) as reader:
         assert await reader.greeting(1) == ["inventory"]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LONG_SECONDS):
             assert await reader.response.content.read() == b""
     assert len(service.app[READERS]) == 0
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
@@ -261,7 +261,7 @@ async def test_a_quiet_stream_has_heartbeats(service: Service) -> None:
     service.app[READERS].heartbeat_seconds = 0.02
     async with following(service) as reader:
         await reader.greeting()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LONG_SECONDS):
             assert await reader.response.content.readuntil(b"\n\n") == b": ping\n\n"
 
 
@@ -297,7 +297,7 @@ def is_stuck(stream: EventStream) -> bool:
 async def test_a_reader_that_takes_nothing_is_dropped_and_counted(service: Service) -> None:
     readers = service.app[READERS]
     readers.send_seconds = 0.1
-    async with deaf(service) as tell_more, asyncio.timeout(15):
+    async with deaf(service) as tell_more, asyncio.timeout(LONG_SECONDS):
         while not readers.dropped:
             await tell_more()
         await until(lambda: len(readers) == 0)
@@ -312,7 +312,7 @@ async def test_the_service_ends_at_once_though_streams_are_open_and_one_takes_no
         # The kernel may take more for it a moment later.
         while not all([await tell_more() for _ in range(20)]):
             pass
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LONG_SECONDS):
             await service.app.shutdown()
             while await reader.response.content.readany():
                 pass

@@ -17,7 +17,7 @@ from api_service.settings import Settings
 from shared import serving
 from shared.embedded import EmbeddedTransport
 from shared.serving import SERVER_OPTIONS
-from tests.eventually import until
+from tests.eventually import LONG_SECONDS, until
 from tests.inventories import inventory, site
 
 HEAD = "GET /sites HTTP/1.1\r\nHost: x\r\n"
@@ -52,11 +52,11 @@ async def large_page(_request: web.Request) -> web.Response:
 
 
 async def status(server: TestServer, said: str) -> int:
-    """Of the answer to what is said; fails if none comes within 15 s."""
+    """Of the answer to what is said; fails if none comes."""
     reader, writer = await asyncio.open_connection(server.host, server.port)
     try:
         writer.write(said.encode())
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LONG_SECONDS):
             line = await reader.readline()
     finally:
         writer.transport.abort()
@@ -84,7 +84,7 @@ async def test_a_line_that_never_ends_is_not_waited_for(serve: Serve) -> None:
     reader, writer = await asyncio.open_connection(server.host, server.port)
     writer.write(b"GET /" + b"x" * 2 * MAX_LINE_BYTES)
     with suppress(ConnectionError):  # it hangs up on what it has not read
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(LONG_SECONDS):
             await reader.read()
     writer.transport.abort()
 
@@ -107,7 +107,7 @@ async def test_a_client_that_says_no_whole_request_is_hung_up_on_even_if_it_drip
     dripping = asyncio.create_task(drip())
     try:
         # Whoever writes on to a closed connection may be told so by a reset.
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(LONG_SECONDS):
             with suppress(ConnectionResetError):
                 while await reader.read(65_536):
                     pass
@@ -130,4 +130,4 @@ async def test_a_client_that_takes_no_answer_is_given_up(serve: Serve, monkeypat
         handlers = server.runner.server
         assert handlers
         await until(lambda: handlers.connections)
-        await until(lambda: not handlers.connections, within=8)
+        await until(lambda: not handlers.connections)

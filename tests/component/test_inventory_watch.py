@@ -16,6 +16,7 @@ from api_service.adapters.inventory_watch import InventoryWatch
 from api_service.domain.data_faults import DataFault, FaultKind
 from api_service.domain.inventory import Inventory, InventoryRefusedError, InventoryStore, InventoryUnreadableError
 from tests.component.test_git_repository import clone_without
+from tests.eventually import LONG_SECONDS
 from tests.repositories import (
     DATA,
     GPU_NODE,
@@ -357,12 +358,12 @@ async def test_loading_does_not_hold_up_the_event_loop(repository: GitRepository
 
     def waiting(ref_dir: Path) -> Inventory:
         loop.call_soon_threadsafe(began.set)
-        assert go_on.wait(10)
+        assert go_on.wait(LONG_SECONDS)
         return load(ref_dir)
 
     subject = Subject(repository.data, loading=waiting)
     looking = asyncio.create_task(subject.check())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONG_SECONDS):
         await began.wait()
         assert not subject.store.loaded
         go_on.set()
@@ -380,7 +381,7 @@ async def test_the_loop_looks_again_and_again(repository: GitRepository) -> None
 
     subject = Subject(repository.data, probing=counting)
     running = asyncio.create_task(subject.watch.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONG_SECONDS):
         await enough.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -33,13 +33,14 @@ from deploy.local.sample import write_sample
 from shared.broker import BrokerTransport
 from shared.topology import Topic
 from sync_service.settings import load_settings as load_sync_settings
+from tests.eventually import LONG_SECONDS
 from tests.rabbitmq import add_vhost, unique_topic
 from tests.unmeasured import unmeasured
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 FREE_PORTS = {"REFERENCE_API_PORT": "0", "REFERENCE_SYNC_PORT": "0"}
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = LONG_SECONDS
 
 
 # The sample repository
@@ -422,7 +423,7 @@ class Run:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(DEADLINE_SECONDS)
 
     def nothing_is_left(self, children: Mapping[str, int]) -> bool:
         return not any(map(alive, children.values())) and not list(self.temporary.iterdir())
@@ -451,7 +452,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
 
 def fetched(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(url, timeout=DEADLINE_SECONDS) as response:
         return json.load(response)
 
 
@@ -491,7 +492,7 @@ def test_a_service_that_dies_ends_everything_with_a_reason(run: Callable[..., Ru
     local.until_told("Ctrl-C stops everything")
     children = local.children()
     os.kill(local.child("sync_service"), signal.SIGKILL)
-    assert local.process.wait(20) == 1
+    assert local.process.wait(DEADLINE_SECONDS) == 1
     assert "the process 'sync' ended with status -9" in local.told
     assert local.nothing_is_left(children), local.told
 
@@ -513,13 +514,13 @@ def test_a_terminal_that_is_closed_ends_it(tmp_path: Path, run: Callable[..., Ru
         while b"Ctrl-C stops everything" not in told:
             told += seen.read(1000)
         children = local.children()
-    assert local.process.wait(20) == 0
+    assert local.process.wait(DEADLINE_SECONDS) == 0
     assert local.nothing_is_left(children)
 
 
 def test_wrong_settings_are_one_line(run: Callable[..., Run]) -> None:
     local = run(BROKER="embedded", REFERENCE_API_PORT="hush")
-    assert local.process.wait(20) == 2
+    assert local.process.wait(DEADLINE_SECONDS) == 2
     [line] = local.told.splitlines()
     assert "REFERENCE_API_PORT" in line
     assert "hush" not in line

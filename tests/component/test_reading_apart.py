@@ -22,7 +22,7 @@ from api_service.adapters.pieces import Part, ReaderLostError, Rest, Sizes, all_
 from api_service.adapters.reading_apart import Place, ReadingApart
 from api_service.domain.inventory import Cluster, Inventory, InventoryRefusedError, InventoryUnreadableError
 from tests.component.test_git_repository import NODE, SHAPES, change_node, damage, lose
-from tests.eventually import until
+from tests.eventually import LONG_SECONDS, until
 from tests.inventories import cluster, inventory, site
 from tests.repositories import DATA, GitRepository, write
 from tests.unmeasured import unmeasured
@@ -326,7 +326,7 @@ def test_reading_goes_on_while_nobody_takes_what_was_read_and_nothing_of_it_is_h
         return inventory(site("uc", *kept)), Sizes(7, 8)
 
     telling = begun(lambda: tell(read, into))
-    assert all_read.wait(timeout=30)
+    assert all_read.wait(timeout=LONG_SECONDS)
     assert not telling.done()
     with os.fdopen(out, "rb") as stream:
         nodes, (_, sizes) = all_of(stream)

@@ -15,6 +15,7 @@ from deploy.local.openstack.bookings import STRANGER, Bookings, hostnames_of, in
 from deploy.local.openstack.site import PEOPLE, SimulatedSite
 from shared.availability import Interval
 from sync_service.adapters.blazar import BlazarSite
+from tests.eventually import LONG_SECONDS
 from tests.unmeasured import unmeasured
 
 DATA = Path(__file__).parents[1] / "data" / "chameleoncloud"
@@ -100,20 +101,20 @@ async def test_the_command_tells_where_its_clouds_yaml_is_and_ends_at_sigterm(
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(LONG_SECONDS):
         told = await process.stdout.readline()
     assert told.decode().strip() == f"OS_CLIENT_CONFIG_FILE={clouds}"
     assert clouds.stat().st_mode & 0o077 == 0, "it holds secrets"
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
-    source = BlazarSite("tacc", timeout=15)
+    source = BlazarSite("tacc", timeout=LONG_SECONDS)
     hosts = await source.hosts()
     before = await source.allocations()
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(LONG_SECONDS):
         while await source.allocations() == before:
             pass
     source.close()
     process.terminate()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LONG_SECONDS):
         assert await process.wait() == 0
     assert {STRANGER, None} < {host.node_id for host in hosts}
 

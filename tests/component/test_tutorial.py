@@ -18,6 +18,7 @@ from api_service.http.event_stream import READERS
 from api_service.settings import Settings
 from shared.settings import ReferenceSettings
 from tests.component.serving import AiohttpClient, Service, serving
+from tests.eventually import LONG_SECONDS
 from tests.tutorial import sample, snapshots
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text()
@@ -124,7 +125,7 @@ async def test_a_command_that_waits_is_told_of_changes_as_they_come(service: Ser
             heard += line.decode()
 
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LONG_SECONDS):
             await until(before)
             assert "event: availability" not in heard
             await end_lease(service)

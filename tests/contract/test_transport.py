@@ -8,7 +8,7 @@ import pytest
 from shared.messages import Envelope
 from shared.topology import Subject, Topic
 from shared.transport import Deliveries, Delivery, Offset, Session, SessionLostError, Transport
-from tests.eventually import STEP_SECONDS, until, until_answered
+from tests.eventually import LONG_SECONDS, STEP_SECONDS, until, until_answered
 
 SOON = timedelta(milliseconds=50)
 LATER = timedelta(hours=1)
@@ -21,7 +21,7 @@ def message(text: str) -> Envelope:
 
 async def received(deliveries: Deliveries) -> Delivery:
     """The next one, acknowledged."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONG_SECONDS):
         delivery = await anext(deliveries)
     await delivery.ack()
     return delivery
@@ -144,7 +144,7 @@ async def test_a_message_without_a_stream_is_not_taken_for_published_and_ends_th
         with pytest.raises(SessionLostError):
             await session.publish(topic, message("1"))
         with pytest.raises(SessionLostError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LONG_SECONDS):
                 await session.wait_lost()
 
 
@@ -189,7 +189,7 @@ async def test_of_two_tokens_that_are_due_one_is_left(transport: Transport, topi
 
 
 async def scheduled(session: Session, topic: Topic, delay: timedelta) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONG_SECONDS):
         while not await session.schedule(topic, b"1", delay=delay):  # noqa: ASYNC110 - the broker calls nobody
             await asyncio.sleep(STEP_SECONDS)
 
@@ -213,7 +213,7 @@ async def test_only_one_of_those_who_compete_gets_the_token(transport: Transport
         await one.declare_tokens([topic])
         waiting = {asyncio.ensure_future(anext(await each.tokens(topic))) for each in (one, other)}
         await one.schedule(topic, b"", delay=SOON)
-        done, pending = await asyncio.wait(waiting, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        done, pending = await asyncio.wait(waiting, timeout=LONG_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         assert len(done) == 1
         still = await asyncio.wait(pending, timeout=SILENCE_SECONDS)
         assert not still[0]
@@ -262,6 +262,6 @@ async def test_a_session_can_be_left_at_any_moment(transport: Transport, topic: 
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
-        await asyncio.wait({task}, timeout=10)
+        await asyncio.wait({task}, timeout=LONG_SECONDS)
         assert task.cancelled()
     await until(lambda: len(asyncio.all_tasks()) == 1)

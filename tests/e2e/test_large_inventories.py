@@ -9,8 +9,8 @@ import pytest
 
 from api_service.adapters.git_repository import MANY_FILES
 from tests.e2e.test_starts import until_status
-from tests.e2e.world import STOP_SECONDS, Service, World
-from tests.eventually import until, until_answered
+from tests.e2e.world import Service, World
+from tests.eventually import LONG_SECONDS, until, until_answered
 from tests.repositories import GitRepository, change, write
 
 CLUSTERS = 4
@@ -48,7 +48,7 @@ async def test_it_is_served_whole_by_a_service_that_reads_later_commits_itself(
 ) -> None:
     service = world.start("api_service")
     await until(lambda: readers_of(service))
-    await until_status(world, service, "/readyz", 200, within=30)
+    await until_status(world, service, "/readyz", 200)
     assert readers_of(service) == set()
     for number in range(CLUSTERS):
         listed = await world.get(service, f"/{LARGE}/large{number}/nodes")
@@ -66,7 +66,7 @@ async def test_it_is_served_whole_by_a_service_that_reads_later_commits_itself(
         node = await world.get(service, f"/{LARGE}/large1/nodes/n7")
         return bool(node["version"] == sha and node["number"] == -7)
 
-    await until_answered(served, within=30)
+    await until_answered(served)
     assert {line["event"] for line in service.lines() if line["level"] != "info"} == {"data fault"}
 
 
@@ -90,7 +90,7 @@ async def test_a_service_that_ends_while_it_is_read_leaves_no_process_behind(
             # Until then any signal ends it at once.
             await until_status(world, service, "/healthz", 200)
         service.process.send_signal(number)
-        service.process.wait(STOP_SECONDS)
+        service.process.wait(LONG_SECONDS)
         await until(lambda readers=readers: not any(map(_runs, readers)))  # type: ignore[misc]
 
 

@@ -3,13 +3,12 @@
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from tests.e2e.world import Service, World
-from tests.eventually import until, until_answered
+from tests.eventually import LONG_SECONDS, until, until_answered
 from tests.repositories import GPU_NODE, TACC_NODES
 
 AVAILABILITY = f"/{TACC_NODES}/{GPU_NODE}/availability"
@@ -33,7 +32,7 @@ async def workers(world: World) -> Service:
     """All of whom take connections."""
     world.workers = COUNT
     service = await world.api()
-    await until_answered(lambda: met(world, service), within=30)
+    await until_answered(lambda: met(world, service))
     return service
 
 
@@ -50,11 +49,10 @@ async def met(world: World, service: Service) -> bool:
     return {each["worker"] for each in told if isinstance(each, dict)} == set(range(1, COUNT + 1))
 
 
-async def seconds_to_end(service: Service, number: signal.Signals) -> float:
-    began = time.monotonic()
+async def ended(service: Service, number: signal.Signals) -> int:
+    """With which status."""
     service.process.send_signal(number)
-    await asyncio.to_thread(service.process.wait, 30)
-    return time.monotonic() - began
+    return await asyncio.to_thread(service.process.wait, LONG_SECONDS)
 
 
 async def test_workers_share_a_port_and_each_knows_what_the_polls_found(world: World) -> None:
@@ -86,8 +84,8 @@ async def test_a_worker_that_dies_is_replaced_while_the_others_answer(world: Wor
         assert (await status(world, service))["ready"] == "yes"
         return len(children_of(service.process.pid)) == COUNT and before[0] not in children_of(service.process.pid)
 
-    await until_answered(replaced, within=30)
-    await until_answered(lambda: met(world, service), within=30)
+    await until_answered(replaced)
+    await until_answered(lambda: met(world, service))
     (died,) = [line for line in service.lines() if line["event"] == "worker died"]
     assert (died["worker"], died["status"], died["pause_seconds"]) == (1, -signal.SIGKILL, 1.0)
     assert [line["worker"] for line in service.lines() if line["event"] == "worker started"] == [1, 2, 1]
@@ -97,20 +95,18 @@ async def test_all_workers_end_with_their_parent_in_good_order(world: World) -> 
     for number in (signal.SIGTERM, signal.SIGINT):
         service = await workers(world)
         pids = children_of(service.process.pid)
-        assert await seconds_to_end(service, number) < 10
-        assert service.process.returncode == 0
+        assert await ended(service, number) == 0
         assert not alive(pids)
         told = [line["event"] for line in service.lines()]
         assert "worker died" not in told
         assert "worker killed" not in told
 
 
-async def test_a_worker_that_does_not_end_is_killed_in_time_and_the_status_tells(world: World) -> None:
+async def test_a_worker_that_does_not_end_is_killed_and_the_status_tells(world: World) -> None:
     service = await workers(world)
     pids = children_of(service.process.pid)
     os.kill(pids[1], signal.SIGSTOP)
-    assert await seconds_to_end(service, signal.SIGTERM) < 10
-    assert service.process.returncode == 1
+    assert await ended(service, signal.SIGTERM) == 1
     assert not alive(pids)
     assert [line["worker"] for line in service.lines() if line["event"] == "worker killed"] == [2]
 
@@ -130,8 +126,7 @@ async def test_workers_that_are_told_twice_to_end_do_so_in_good_order_all_the_sa
     # As by a service manager that tells every process, while the parent tells its own.
     for pid in children_of(service.process.pid):
         os.kill(pid, signal.SIGTERM)
-    assert await seconds_to_end(service, signal.SIGTERM) < 10
-    assert service.process.returncode == 0
+    assert await ended(service, signal.SIGTERM) == 0
 
 
 async def test_one_worker_is_a_process_like_any_other(world: World) -> None:

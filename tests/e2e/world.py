@@ -15,11 +15,11 @@ from aiohttp import ClientSession, ClientTimeout
 from deploy.local.ports import free_ports
 from shared.logs import LogFormat
 from tests.e2e.cloud import Cloud
-from tests.eventually import until_answered
+from tests.eventually import LONG_SECONDS, until_answered
 from tests.repositories import GitRepository
 from tests.unmeasured import unmeasured
 
-STOP_SECONDS = 8
+STOP_SECONDS = 30
 PROJECT = Path(__file__).parents[2]
 
 
@@ -34,7 +34,7 @@ class Service:
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         self.process.send_signal(number)
         if number is not signal.SIGSTOP:
-            self.process.wait(STOP_SECONDS)
+            self.process.wait(LONG_SECONDS)
 
     def lines(self) -> list[dict[str, Any]]:
         """What it logged."""
@@ -56,7 +56,7 @@ class World:
     services: list[Service] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
-        self.http = ClientSession(timeout=ClientTimeout(total=20))
+        self.http = ClientSession(timeout=ClientTimeout(total=LONG_SECONDS))
         self.folder.mkdir(parents=True, exist_ok=True)
         return self
 
@@ -78,13 +78,13 @@ class World:
     async def api(self, *arguments: str) -> Service:
         """A replica of the API service that is ready."""
         service = self.start("api_service", *arguments)
-        await until_answered(lambda: self._ready(service), within=30)
+        await until_answered(lambda: self._ready(service))
         return service
 
     async def sync(self, *arguments: str) -> Service:
         """A replica of the sync service that listens."""
         service = self.start("sync_service", *arguments)
-        await until_answered(lambda: self._ready(service), within=30)
+        await until_answered(lambda: self._ready(service))
         return service
 
     async def get(self, service: Service, path: str) -> Any:
@@ -107,7 +107,7 @@ class World:
             known = [await self.get(service, f"/sites/{site_id}/availability") for site_id in site_ids]
             return None not in known
 
-        await until_answered(synced, within=30)
+        await until_answered(synced)
 
     async def until_polled_again(self, service: Service, site_id: str) -> None:
         """Until a poll that began after this moment has arrived."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha1
-from time import monotonic
+from time import process_time
 
 import pytest
 
@@ -118,9 +118,9 @@ def test_a_long_history_is_walked_without_recursion_and_remembered() -> None:
     assert len(long.all()) == 20_000
     assert names(long.versions("x")) == "0"
     assert len(long.versions("y")) == 19_999
-    start = monotonic()
+    start = process_time()
     assert all(long.versions("y") is long.versions("y") for _ in range(1000))
-    assert monotonic() - start < 1
+    assert process_time() - start < 1
 
 
 def test_a_full_sha_and_a_prefix_of_seven_digits_name_a_commit() -> None:

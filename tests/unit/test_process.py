@@ -80,6 +80,23 @@ async def test_a_signal_ends_it_in_good_order_before_it_serves(number: signal.Si
     assert process.returncode == 0
 
 
+async def test_a_signal_of_which_something_makes_another_error_ends_it_in_good_order(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    process = script(
+        f"with ending_in_good_order():\n"
+        f"    try:\n"
+        f"        open({str(begun)!r}, 'w')\n"
+        f"        time.sleep(600)\n"
+        f"    except SystemExit as ending:\n"
+        f"        raise ValueError from ending",
+        stderr=subprocess.PIPE,
+    )
+    await until(begun.exists)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate()[1] == ""
+    assert process.returncode == 0
+
+
 async def test_a_signal_that_something_swallowed_is_not_forgotten(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     process = script(

@@ -8,7 +8,7 @@ import pytest
 from api_service.http.costly import AT_ONCE, MAX_WAITING, CostlyWork
 from api_service.http.problems import TooBusyError
 from api_service.http.remembered import Remembered
-from tests.eventually import until
+from tests.eventually import LONG_SECONDS, until
 
 
 class Maker:
@@ -22,7 +22,7 @@ class Maker:
 
     def __call__(self) -> int:
         self.calls += 1
-        assert self.may.wait(10)
+        assert self.may.wait(LONG_SECONDS)
         return self.calls
 
 

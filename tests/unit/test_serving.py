@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from shared.serving import SWITCH_SECONDS, serve, set_aside_anew
+from tests.eventually import LONG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -81,7 +82,7 @@ def test_an_address_that_cannot_be_listened_on_is_told_in_one_line(
             },
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=LONG_SECONDS,
             check=False,
         )
     assert done.returncode == 1

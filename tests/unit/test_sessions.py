@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from shared.sessions import SessionKeeper, SessionState
 from shared.transport import RefusedError, Session, SessionClosedError, SessionLostError, TopologyError
-from tests.eventually import running
+from tests.eventually import LONG_SECONDS, running
 from tests.fragile import FragileTransport
 from tests.virtual_time import virtual_time
 
@@ -190,7 +190,7 @@ async def test_a_cancellation_that_meets_a_loss_is_not_lost() -> None:
     transport.cut()
     await asyncio.sleep(0)
     task.cancel()
-    await asyncio.wait({task}, timeout=60)
+    await asyncio.wait({task}, timeout=LONG_SECONDS)
     assert task.cancelled()
 
 

@@ -6,6 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from shared.supervision import supervised
+from tests.eventually import LONG_SECONDS
 
 
 async def forever() -> None:
@@ -13,7 +14,7 @@ async def forever() -> None:
 
 
 async def soon(condition: asyncio.Event) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(LONG_SECONDS):
         await condition.wait()
 
 
@@ -51,7 +52,7 @@ async def test_the_first_loop_to_fail_fails_liveness_while_the_context_goes_on()
     with capture_logs() as logs:
         async with supervised(other=other, failing=failing) as supervisor:
             await soon(other.cancelled)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LONG_SECONDS):
                 await asyncio.wait({supervisor.task})
             assert not supervisor.alive
             await asyncio.sleep(0)  # the context itself was not cancelled: it still may wait
@@ -66,7 +67,7 @@ async def test_each_of_several_failing_loops_is_logged() -> None:
 
     with capture_logs() as logs:
         async with supervised(a=failing, b=failing) as supervisor:
-            await asyncio.wait({supervisor.task}, timeout=5)
+            await asyncio.wait({supervisor.task}, timeout=LONG_SECONDS)
     assert {line["loop"] for line in logs} == {"a", "b"}
 
 
@@ -76,7 +77,7 @@ async def test_a_loop_that_merely_ends_is_dead_too() -> None:
 
     with capture_logs() as logs:
         async with supervised(ending=ending, other=forever) as supervisor:
-            await asyncio.wait({supervisor.task}, timeout=5)
+            await asyncio.wait({supervisor.task}, timeout=LONG_SECONDS)
             assert not supervisor.alive
     assert [(line["event"], line["loop"]) for line in logs] == [("loop died", "ending")]
 
@@ -89,7 +90,7 @@ async def test_a_loop_that_leaks_a_cancellation_is_dead_too() -> None:
 
     with capture_logs() as logs:
         async with supervised(leaking=leaking, other=forever) as supervisor:
-            await asyncio.wait({supervisor.task}, timeout=5)
+            await asyncio.wait({supervisor.task}, timeout=LONG_SECONDS)
             assert not supervisor.alive
     assert [(line["event"], line["loop"]) for line in logs] == [("loop died", "leaking")]
 
@@ -141,7 +142,7 @@ async def test_cancelling_the_context_ends_the_loops_and_leaves_no_task() -> Non
     running = asyncio.create_task(service())
     await soon(loop.began)
     running.cancel()
-    await asyncio.wait({running}, timeout=5)
+    await asyncio.wait({running}, timeout=LONG_SECONDS)
     assert running.cancelled()
     assert loop.cancelled.is_set()
     assert asyncio.all_tasks() == before
