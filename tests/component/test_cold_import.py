@@ -19,7 +19,8 @@ from tests.unmeasured import unmeasured
 )
 def test_what_few_ask_for_is_not_imported_by_a_start(module: str, later: set[str]) -> None:
     assert {name for name in later if find_spec(name) is None} == set()
-    command = [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"]
+    # In the order of `__main__`.
+    command = [sys.executable, "-c", f"import sys, shared.logs, {module}; print(*sys.modules)"]
     imported = subprocess.run(command, env=unmeasured(), capture_output=True, text=True, check=True).stdout.split()
     assert f"{module.partition('.')[0]}.app" in imported
     assert later & {name.partition(".")[0] for name in imported} == set()
