@@ -33,6 +33,10 @@ test-contract: environment broker ## drive the contract through every endpoint w
 test-openstack: environment ## run the end-to-end cases on a real Keystone and Blazar, installed under .cache
 	@exec $(BIN)/python -m deploy.local.real_openstack $(BIN)/pytest --quiet -m openstack tests/openstack
 
+test-clients: environment broker ## run programs that others wrote, such as enoslib, against both services
+	@$(BIN)/python -m deploy.local.install_clients
+	@$(BIN)/pytest --quiet -m clients tests/clients
+
 test-bounds: environment broker ## measure that disk, memory, connections and shutdown stay within their bounds: some minutes
 	@$(BIN)/pytest --quiet -m bounds tests/bounds
 
@@ -131,6 +135,8 @@ lock: environment ## bring requirements/*.txt in line with pyproject.toml; UPGRA
 		--constraint requirements/run.txt --output-file requirements/$$service.txt || exit 1; done
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/openstack.in --constraint requirements/build.txt \
 		--output-file requirements/openstack.txt
+	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/clients.in --constraint requirements/build.txt \
+		--output-file requirements/clients.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/bench.in --constraint requirements/build.txt \
 		--constraint requirements/run.txt --output-file requirements/bench.txt
 	@$(LOCK) $(if $(UPGRADE),--upgrade) requirements/kubectl.in --output-file requirements/kubectl.txt
@@ -146,6 +152,6 @@ define covered
 	echo "$$report" | sed -n 's/^TOTAL.* \([0-9.]*%\)$$/coverage of $(1): \1 (at least $(2)%)/p'
 endef
 
-.PHONY: help environment run check check-ui test test-contract test-openstack test-bounds test-chaos test-failover test-stops test-ui bench \
-	test-monitoring test-rabbitmq4 \
+.PHONY: help environment run check check-ui test test-contract test-openstack test-clients test-bounds test-chaos test-failover test-stops \
+	test-ui bench test-monitoring test-rabbitmq4 \
 	test-cluster test-images test-compose broker format format-check lint types imports manifests lint-ci documents generate lock clean
