@@ -34,6 +34,7 @@ from api_service.settings import Settings
 from shared import __version__
 from shared.availability import utc_now
 from shared.broker import BrokerTransport
+from shared.fairness import FairTurns
 from shared.probes import PROBED
 from shared.serving import set_aside, set_aside_anew
 from shared.supervision import supervised
@@ -137,8 +138,9 @@ def create_app(
 
 
 def _add_resources(app: web.Application, reception: Reception) -> None:
-    """Three are asked before all others, in this order; the last two know what is asked for most."""
+    """Four are asked before all others, in this order; the last two know what is asked for most."""
     app.add_routes(routes())
+    app.router.register_resource(FairTurns())
     app.router.register_resource(UnknownExpectations())
     app.router.register_resource(KnownAnswers(app[KEPT_ANSWERS], reception))
     app.router.register_resource(KnownPaths(plain(app.router)))

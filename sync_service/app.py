@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from shared import probes
 from shared.availability import utc_now
 from shared.broker import BrokerTransport
+from shared.fairness import FairTurns
 from shared.supervision import supervised
 from shared.topology import Subject, Topic
 from shared.transport import Transport
@@ -96,6 +97,7 @@ def create_app(
             web.get("/status", probes.status, name="status"),
         ]
     )
+    app.router.register_resource(FairTurns())
     app.cleanup_ctx.extend(contexts)
     return app
 

@@ -10,7 +10,7 @@ from aiohttp.web_urldispatcher import UrlMappingMatchInfo
 from api_service.http.caching import told_again
 from api_service.http.kept_answers import Kept, KeptAnswers, asked_by
 from api_service.http.middlewares import Reception
-from api_service.http.problems import EarlyResource
+from shared.fairness import EarlyResource
 
 KEPT: Final = web.RequestKey("kept", Kept)
 """The answer to a request that was answered before."""

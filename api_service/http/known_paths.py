@@ -45,7 +45,8 @@ class KnownPaths(OverlongTargets):
         """The resource of a path that is known; nothing for any other, nor for a method that it does not have."""
         if len(request.raw_path) > MAX_TARGET_LENGTH:
             return await super().resolve(request)
-        return self._known(request.rel_url.path_safe, request.method), set()
+        found = self._known(request.rel_url.path_safe, request.method)
+        return (found, set()) if found is not None else await super().resolve(request)
 
     def _known(self, path: str, method: str) -> UrlMappingMatchInfo | None:
         ids: dict[str, str] = {}

@@ -9,13 +9,14 @@ import orjson
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from aiohttp.web_urldispatcher import Domain, MatchedSubAppResource, MatchInfoError, UrlMappingMatchInfo
+from aiohttp.web_urldispatcher import MatchInfoError, UrlMappingMatchInfo
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from api_service.domain.history import HistoryUnreadableError, NoSuchVersionError
 from api_service.domain.inventory import InventoryRefusedError, InventoryUnreadableError, NotInInventoryError
 from api_service.http.schemas import ParameterProblem, ProblemBody
+from shared.fairness import EarlyResource
 
 log = structlog.get_logger()
 
@@ -23,6 +24,9 @@ CONTENT_TYPE: Final = "application/problem+json"
 
 MAX_TARGET_LENGTH: Final = 8000
 """Characters of a path and its query; a longer one is a 414."""
+
+MAX_SLASHES: Final = 32
+"""Of a path; no resource has half as many."""
 
 MAX_LINE_BYTES: Final = 256 * 1024
 """What the HTTP parser still reads, so that a target that is too long gets an answer of ours."""
@@ -171,24 +175,19 @@ def problem(
     return web.Response(body=orjson.dumps(body.to_json()), status=status, content_type=CONTENT_TYPE, headers=told)
 
 
-class EarlyResource(MatchedSubAppResource):
-    """A resource that the router asks before it goes through a path; others of this kind are for the names of hosts."""
-
-    def __init__(self) -> None:
-        super().__init__(Domain("unused.invalid"), web.Application())
-
-
 class OverlongTargets(EarlyResource):
-    """Refuses a target that is too long before the router goes through it.
+    """Refuses a target that is too long, or has too many parts, before the router goes through it.
 
-    That it does slash by slash, each time through all of the rest: 10 s for 250 kB of slashes.
+    That it does slash by slash, each time through all of the rest: 10 s for 250 kB of slashes, 30 ms for 8000.
     """
 
     async def resolve(self, request: web.Request) -> tuple[UrlMappingMatchInfo | None, set[str]]:
         """Nothing for any other target."""
-        if len(request.raw_path) <= MAX_TARGET_LENGTH:
-            return None, set()
-        return MatchInfoError(web.HTTPRequestURITooLong()), set()
+        if len(request.raw_path) > MAX_TARGET_LENGTH:
+            return MatchInfoError(web.HTTPRequestURITooLong()), set()
+        if request.path.count("/") > MAX_SLASHES:
+            return MatchInfoError(web.HTTPNotFound()), set()
+        return None, set()
 
 
 class UnknownExpectations(EarlyResource):

@@ -5,11 +5,12 @@ ends every other call fails at once, so that there is never more than one thread
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,18 @@ MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
 
 ENVIRONMENT: Final = "envvars"
 """The name by which openstacksdk calls the cloud of the `OS_*` variables."""
+
+_MAY_HAVE_MOVED: Final = frozenset(
+    {
+        TroubleKind.CONNECTION,
+        TroubleKind.TIMEOUT,
+        TroubleKind.TLS,
+        TroubleKind.CATALOG,
+        TroubleKind.ERROR_ANSWER,
+        TroubleKind.UNREADABLE,
+    }
+)
+"""What a Blazar looks like whose address has become another."""
 
 _UNEXPECTED_OPTION: Final = re.compile(r"unexpected keyword argument '(\w+)'")
 
@@ -68,6 +81,7 @@ class Cloud[C]:
         self._timeout = timeout
         self._max_answer_bytes = max_answer_bytes
         self._opened: _Opened[C] | None = None
+        self._failures = self._looked = 0
         # Of `_opened`, or of what is being opened: a Keystone may hang, too.
         self._http: LimitedHttp | None = None
         self._given_up = False
@@ -110,9 +124,11 @@ class Cloud[C]:
         except BaseException as error:  # noqa: BLE001 - raised where the future is awaited
             if isinstance(error, AuthenticationRefusedError):
                 self._forget()
+            self._failures += isinstance(error, SourceError) and error.kind in _MAY_HAVE_MOVED
             self._busy = False
             future.set_exception(error)
         else:
+            self._failures = self._looked = 0
             self._busy = False
             future.set_result(result)
 
@@ -121,8 +137,20 @@ class Cloud[C]:
             self._forget()
         if self._opened is None:
             self._opened = self._fresh()
+        elif self._failures.bit_count() == 1 and self._failures != self._looked:
+            self._look_whether_it_moved(self._opened)
         self._begin(self._opened.http)
         return self._opened
+
+    def _look_whether_it_moved(self, opened: _Opened[C]) -> None:
+        """Reads the catalog again, which is kept for as long as the token: at failures 1, 2, 4, 8 and so on.
+
+        If Keystone cannot be asked, what was there is still better than nothing.
+        """
+        self._looked = self._failures
+        with contextlib.suppress(SourceError):
+            self._opened = self._fresh()
+            opened.http.close()
 
     def _begin(self, http: LimitedHttp) -> None:
         """Gives what follows its time, unless nobody waits for it any more."""
@@ -149,6 +177,7 @@ class Cloud[C]:
             if self._name not in config.get_cloud_names():
                 raise SourceError(_unknown(self._name, config.config_filename), TroubleKind.CONFIGURATION)
             region = self._region(config)
+            http.trust(_named(region.config))
             clients = self._build(region)
         read = (config.config_filename, config.secure_config_filename)
         return _Opened(clients, http, tuple(ReadFile.now(Path(name)) for name in read if name))
@@ -163,6 +192,14 @@ class Cloud[C]:
             if (sentence := _unfit_auth_type(error, str(auth_type))) is None:
                 raise
             raise SourceError(f"cloud {self._name!r}: {sentence}", TroubleKind.CONFIGURATION) from None
+
+
+def _named(config: Mapping[str, Any]) -> Iterator[str]:
+    """The addresses in the configuration of a cloud."""
+    auth = config.get("auth") or {}
+    for key, value in (*config.items(), *auth.items()):
+        if isinstance(value, str) and key.endswith(("auth_url", "endpoint", "endpoint_override")):
+            yield value
 
 
 def _unfit_auth_type(error: Exception, auth_type: str) -> str | None:

@@ -2,17 +2,18 @@
 
 import contextlib
 import io
+import ipaddress
 import re
 import socket
 import ssl
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -24,6 +25,9 @@ from sync_service.domain.ports import SourceError, TroubleKind
 
 _CHUNK_BYTES: Final = 64 * 1024
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3})")
+
+_SHORT_LABEL: Final = 3
+"""Letters of `com`, `ac` and the like: two such labels are where names are sold, not somebody's domain."""
 
 _BROKEN_OFF: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 """What TLS says of a connection that ended: that is no matter of certificates."""
@@ -50,12 +54,13 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
     """Requests' transport, with a limit on a body's size and on the time of everything until `deadline`."""
 
     def __init__(self, max_answer_bytes: int) -> None:
-        self._connections = weakref.WeakSet[urllib3.connection.HTTPConnection]()
+        self._connections = weakref.WeakSet[Any]()
         super().__init__()
         self.deadline = 0.0
         """By the monotonic clock."""
         self._max_answer_bytes = max_answer_bytes
         self._usable: tuple[ReadFile, ...] = ()
+        self._trusted = frozenset[str]()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """As requests' own, but every connection is known, so that it can be cut."""
@@ -75,38 +80,63 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
         manager.pool_classes_by_scheme = {scheme: self._known(pools[scheme]) for scheme in pools}
 
     def _known(self, pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
-        """Such a pool, whose connections are known from the moment they exist."""
+        """Such a pool, whose connections can be cut from the moment they exist."""
         connection: Any = pool.ConnectionCls
         connections, time_left = self._connections, self._time_left
 
         def __init__(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807 - it is one
             connection.__init__(self, *arguments, **options)
+            self.to_be_cut = None
             connections.add(self)
 
-        def connect(self: Any) -> None:
-            connection.connect(self)
-            time_left()  # there was no socket to cut if it was given up meanwhile
+        def _new_conn(self: Any) -> socket.socket:
+            made: socket.socket = connection._new_conn(self)  # noqa: SLF001 - nothing else is told of a new socket
+            # TLS takes `made` apart while it shakes hands, which may trickle like anything else.
+            self.to_be_cut = made.dup()
+            try:
+                time_left()  # there was nothing to cut if it was given up meanwhile
+            except SourceError:
+                made.close()
+                raise
+            return made
 
-        known = type(f"Known{connection.__name__}", (connection,), {"__init__": __init__, "connect": connect})
+        def close(self: Any) -> None:
+            connection.close(self)
+            if self.to_be_cut is not None:
+                self.to_be_cut.close()
+
+        changes = {"__init__": __init__, "_new_conn": _new_conn, "close": close}
+        known = type(f"Known{connection.__name__}", (connection,), changes)
         return type(f"Known{pool.__name__}", (pool,), {"ConnectionCls": known})
 
     def give_up(self) -> None:
         """Ends what is under way in another thread, even while headers trickle in: no limit of a socket ends that."""
         self.deadline = 0.0
         for connection in tuple(self._connections):
-            if connection.sock is not None:
+            if connection.to_be_cut is not None:
                 with contextlib.suppress(OSError):
-                    # Not the TLS socket's own method, which takes from the other thread what it reads with.
-                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+                    connection.to_be_cut.shutdown(socket.SHUT_RDWR)
+
+    def trust(self, addresses: Iterable[str]) -> None:
+        """Lets requests go to the hosts of these addresses, to those of the same domains, and to no others."""
+        self._trusted = frozenset(host for address in addresses if (host := _host(address)))
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """As requests' own, but the body has been read when this returns.
 
         Raises:
-            SourceError: the body is too large, time is up, TLS fails, a proxy does, or a file of TLS cannot be used.
+            SourceError: the body is too large, time is up, TLS fails, a proxy does, a file of TLS cannot be used, or
+                the answer leads elsewhere: that would be given our credential, and its answer be believed. Likewise
+                if the request is for a host that is not trusted, which a catalog may name.
         """
         limits = {"stream": True, "timeout": self._time_left()}
         url = str(request.url)
+        if not _is_trusted(_host(url), self._trusted):
+            raise SourceError(
+                f"the catalog leads to {_origin(url)}, which clouds.yaml does not name: the token is not sent there."
+                " If it should be, name it, as reservation_endpoint_override or compute_endpoint_override",
+                TroubleKind.CATALOG,
+            )
         # Requests looks at the client certificate whatever the scheme.
         self._check_files(options.get("verify") if url.startswith("https:") else None, options.get("cert"))
         proxy = select_proxy(url, options.get("proxies"))
@@ -115,6 +145,9 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
         if proxy and response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             response.close()
             raise _refused_by(_shown(proxy), response.status_code)
+        if response.is_redirect:
+            response.close()
+            raise _led_elsewhere(url, response)
         try:
             response.raw = io.BytesIO(self._body(response.raw))
         except urllib3.exceptions.ReadTimeoutError as error:
@@ -228,14 +261,64 @@ def _refused_by(proxy: str, status: int) -> SourceError:
     return SourceError(f"the proxy {proxy} lets nobody through: it answers {status}", TroubleKind.CONNECTION)
 
 
+def _led_elsewhere(url: str, response: requests.Response) -> SourceError:
+    target = _origin(urljoin(url, response.headers["location"]))
+    where = f"another address of {target}" if target == _origin(url) else target or "an address that is none"
+    sentence = f"{_origin(url)} leads to {where} ({response.status_code}), which is not followed"
+    return SourceError(f"{sentence}: auth_url or the catalog has to name it", TroubleKind.CONFIGURATION)
+
+
+def _host(url: str) -> str | None:
+    with contextlib.suppress(ValueError):
+        return urlsplit(url).hostname
+    return None
+
+
+def _is_trusted(host: str | None, trusted: Iterable[str]) -> bool:
+    """Whether it is one of the others, or in the domain of one; addresses of this machine are one host."""
+    if host is None:
+        return False
+    if host in trusted or (_is_loopback(host) and any(map(_is_loopback, trusted))):
+        return True
+    return any(host == domain or host.endswith(f".{domain}") for each in trusted if (domain := _domain(each)))
+
+
+def _is_loopback(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _domain(host: str) -> str | None:
+    """What its neighbours' names end with; None of an address, and where anybody may be a neighbour (`co.uk`)."""
+    _, _, domain = host.partition(".")
+    labels = domain.split(".")
+    if _is_address(host) or len(labels) < 2:  # noqa: PLR2004 - a domain of all
+        return None
+    shared_by_all = len(labels) == 2 and all(len(label) <= _SHORT_LABEL for label in labels)  # noqa: PLR2004
+    return None if shared_by_all else domain
+
+
+def _is_address(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return True
+    return False
+
+
 def _shown(proxy: str) -> str:
     """A proxy without the credentials that its address may hold."""
+    return _origin(proxy) or "of HTTP_PROXY or HTTPS_PROXY"
+
+
+def _origin(url: str) -> str | None:
+    """Scheme, host and port of an address, and nothing else of it; None if it has no host."""
     with contextlib.suppress(ValueError):
-        parts = urlsplit(proxy)
+        parts = urlsplit(url)
         if parts.hostname:
             port = f":{parts.port}" if parts.port else ""
             return f"{parts.scheme}://{parts.hostname}{port}"
-    return "of HTTP_PROXY or HTTPS_PROXY"
+    return None
 
 
 def _tls_sentence(error: BaseException) -> str | None:

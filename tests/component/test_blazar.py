@@ -20,15 +20,16 @@ import requests
 import trustme
 import urllib3
 from aiohttp import ClientSession, web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import RawTestServer, TestServer
 from cryptography.hazmat.primitives import serialization
 
 from deploy.local.openstack import SimulatedCloud, faults
+from deploy.local.openstack.listener import Listener
 from deploy.local.openstack.site import PEOPLE
 from shared.availability import Interval, utc_now
 from shared.logs import LogFormat, configure_logging
 from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
-from sync_service.adapters.clouds import Cloud
+from sync_service.adapters.clouds import Cloud, _named
 from sync_service.adapters.limited_http import LimitedHttp
 from sync_service.domain.judgement import Allocation, Host
 from sync_service.domain.ports import NotPublishedError, SourceError, TroubleKind
@@ -248,8 +249,9 @@ class TestFaults(FaultCases):
         await cloud.keystone.mend()
         assert await source.allocations()
 
+    @pytest.mark.parametrize("where", ["site", "tunnel of a proxy", "TLS"])
     async def test_a_call_that_is_given_up_before_its_connection_is_there_ends_once_it_is(
-        self, cloud: CloudUnderTest, source: BlazarSite, monkeypatch: pytest.MonkeyPatch
+        self, where: str, cloud: CloudUnderTest, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         reached, answered = threading.Event(), threading.Event()
         real = urllib3.connection.HTTPConnection._new_conn
@@ -260,14 +262,28 @@ class TestFaults(FaultCases):
             return real(connection)
 
         monkeypatch.setattr(urllib3.connection.HTTPConnection, "_new_conn", late)
-        await cloud.keystone.break_with(faults.trickling_head)
-        call = asyncio.create_task(source.allocations())
-        await until(reached.is_set)
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-        answered.set()
-        await until(lambda: not site_threads())
+        async with trickling(where, cloud, monkeypatch):
+            source = BlazarSite("uc", timeout=TIMEOUT)
+            call = asyncio.create_task(source.allocations())
+            await until(reached.is_set)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            answered.set()
+            await until(lambda: not site_threads())
+            source.close()
+
+    async def test_a_handshake_of_tls_that_trickles_is_cut(
+        self, cloud: CloudUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with trickling("TLS", cloud, monkeypatch):
+            source = BlazarSite("uc", timeout=TIMEOUT)
+            for _ in range(3):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await source.hosts()
+                await until(lambda: not site_threads())
+            source.close()
 
     async def test_another_sites_calls_go_on_while_one_hangs(self, cloud: CloudUnderTest, source: BlazarSite) -> None:
         await cloud.blazar.break_with(faults.hang)
@@ -400,6 +416,37 @@ async def saying(words: str, *, trickle: str = "") -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
+async def shake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Begins a record of TLS and sends it bit by bit: it may have 16 kB, and a message in such records 16 MB."""
+    await reader.read(1)
+    writer.write(b"\x16\x03\x03\x40\x00")
+    with contextlib.suppress(ConnectionError):
+        while True:
+            writer.write(b"\x02")
+            await writer.drain()
+            await asyncio.sleep(faults.TRICKLE_SECONDS)
+    writer.close()
+
+
+@asynccontextmanager
+async def trickling(where: str, cloud: CloudUnderTest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Keystone, a proxy before it, or the TLS of it says something for ever."""
+    if where == "site":
+        await cloud.keystone.break_with(faults.trickling_head)
+        yield
+    elif where == "TLS":
+        async with await asyncio.start_server(shake, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            cloud.changed("uc", auth={"auth_url": f"https://127.0.0.1:{port}/v3"})
+            yield
+    else:
+        cloud.changed("uc", auth={"auth_url": "https://keystone.example/v3"})
+        async with saying("HTTP/1.1 200 OK\r\nX-Padding: ", trickle="x") as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy)
+            monkeypatch.setenv("NO_PROXY", "")
+            yield
+
+
 async def failure_of(name: str = "uc") -> tuple[TroubleKind, str]:
     """Why a site cannot be read."""
     source = BlazarSite(name, timeout=TIMEOUT)
@@ -408,6 +455,144 @@ async def failure_of(name: str = "uc") -> tuple[TroubleKind, str]:
     source.close()
     assert failure.value.__cause__ is None, "its traceback would quote what was said"
     return failure.value.kind, str(failure.value)
+
+
+@dataclass
+class Elsewhere:
+    """A server that notes what comes to it."""
+
+    url: str
+    requests: list[web.BaseRequest]
+
+
+@pytest.fixture
+async def elsewhere() -> AsyncIterator[Elsewhere]:
+    async def take(request: web.BaseRequest) -> web.Response:
+        place.requests.append(request)
+        return web.json_response({"hosts": [], "allocations": []})
+
+    async with RawTestServer(take) as server:
+        place = Elsewhere(str(server.make_url("/believed?token=swordfish")), [])
+        yield place
+
+
+class TestRedirects:
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize("what", ["keystone", "blazar"])
+    async def test_a_redirect_is_told_and_gets_neither_credential_nor_belief(
+        self, cloud: CloudUnderTest, elsewhere: Elsewhere, what: str, status: int
+    ) -> None:
+        listener: Listener = getattr(cloud, what)
+        await listener.break_with(faults.leading_to(elsewhere.url, status))
+        kind, sentence = await failure_of()
+        assert kind is TroubleKind.CONFIGURATION
+        target = elsewhere.url.partition("/believed")[0]
+        assert sentence == (
+            f"{listener.url} leads to {target} ({status}), which is not followed:"
+            " auth_url or the catalog has to name it"
+        )
+        assert elsewhere.requests == []
+
+    async def test_a_redirect_to_the_same_host_is_told_as_such(self, cloud: CloudUnderTest) -> None:
+        await cloud.blazar.break_with(faults.leading_to("/v2/", 308))
+        _, sentence = await failure_of()
+        assert f"leads to another address of {cloud.blazar.url} (308)" in sentence
+
+
+class TestOtherHosts:
+    """What a catalog names that clouds.yaml does not: `localhost.example` leads nowhere, and is never asked."""
+
+    async def test_a_catalog_that_leads_to_another_host_does_not_get_the_token(
+        self, cloud: CloudUnderTest, simulated: SimulatedCloud
+    ) -> None:
+        simulated.sites["uc"].listener._name = "elsewhere.invalid"
+        kind, sentence = await failure_of()
+        assert kind is TroubleKind.CATALOG
+        assert "the catalog leads to http://elsewhere.invalid:" in sentence
+        assert "reservation_endpoint_override" in sentence
+
+    def test_clouds_yaml_names_hosts_by_its_addresses(self) -> None:
+        auth = {"auth_url": "http://a/v3", "application_credential_secret": "http://s"}
+        told = {"reservation_endpoint_override": "http://b/v1", "region_name": "http://r", "verify": True}
+        assert set(_named({"auth": auth, **told})) == {"http://a/v3", "http://b/v1"}
+        assert set(_named({"auth": {"endpoint": "http://a"}})) == {"http://a"}
+
+    @pytest.mark.parametrize(
+        ("named", "host", "trusted"),
+        [
+            ("keystone.uc.testbed.example", "keystone.uc.testbed.example", True),
+            ("keystone.uc.testbed.example", "blazar.uc.testbed.example", True),
+            ("keystone.uc.testbed.example", "uc.testbed.example", True),
+            ("keystone.uc.testbed.example", "blazar.tacc.testbed.example", False),
+            ("keystone.uc.testbed.example", "evil-uc.testbed.example", False),
+            ("keystone.testbed.example", "blazar.testbed.example", True),
+            ("testbed.co.uk", "evil.co.uk", False),
+            ("testbed.example", "evil.example", False),
+            ("keystone", "blazar", False),
+            ("10.0.0.1", "10.0.0.1", True),
+            ("10.0.0.1", "11.0.0.1", False),
+            ("localhost", "127.0.0.1", True),
+            ("[::1]", "localhost", True),
+            ("[fd00::1]", "[fd00::2]", False),
+        ],
+    )
+    def test_neighbours_are_those_of_one_domain(
+        self, named: str, host: str, trusted: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+
+        def answer(_: object, request: requests.PreparedRequest, **_options: object) -> requests.Response:
+            asked.append(str(request.url))
+            raise requests.exceptions.ConnectionError
+
+        monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", answer)
+        http = LimitedHttp(500)
+        http.trust([f"https://{named}:5000/v3"])
+        http.deadline = float("inf")
+        with pytest.raises((SourceError, requests.exceptions.ConnectionError)):
+            http.send(requests.Request("GET", f"https://{host}:1234/v1").prepare())
+        assert (asked != []) is trusted
+
+
+class TestMoves:
+    async def test_a_blazar_that_moved_is_found_in_the_catalog_at_the_next_poll(
+        self, simulated: SimulatedCloud, source: BlazarSite
+    ) -> None:
+        await source.hosts()
+        await moved(simulated)
+        with pytest.raises(SourceError, match="Connection refused"):
+            await source.hosts()
+        assert await source.hosts()
+
+    async def test_keystone_is_asked_ever_more_seldom_while_a_blazar_is_away(
+        self, cloud: CloudUnderTest, simulated: SimulatedCloud, source: BlazarSite
+    ) -> None:
+        await source.hosts()
+        await cloud.blazar.break_with(faults.refused)
+        simulated.keystone._tokens.clear()
+        for _ in range(17):
+            with pytest.raises(SourceError, match="Connection refused"):
+                await source.hosts()
+        assert len(simulated.keystone._tokens) == 5  # before polls 2, 3, 5, 9 and 17
+
+    async def test_what_was_known_is_used_while_keystone_is_away(
+        self, cloud: CloudUnderTest, source: BlazarSite
+    ) -> None:
+        await source.hosts()
+        await cloud.blazar.break_with(faults.status(503))
+        with pytest.raises(SourceError, match="Blazar answers 503"):
+            await source.hosts()
+        await cloud.blazar.mend()
+        await cloud.keystone.break_with(faults.refused)
+        assert await source.hosts()
+
+
+async def moved(simulated: SimulatedCloud) -> None:
+    """The Blazar of `uc` gets another port."""
+    site = simulated.sites["uc"]
+    await site.listener.stop()
+    site.listener = Listener(simulated._app_of(site))
+    await site.listener.start()
 
 
 class TestProxies:

@@ -10,6 +10,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+import sync_service.app
+import sync_service.settings
 from api_service import keys
 from api_service.app import create_app
 from api_service.http.problems import MAX_LINE_BYTES
@@ -45,6 +47,10 @@ def api() -> web.Application:
     app = create_app(Settings(), transport=EmbeddedTransport(), contexts=())
     app[keys.INVENTORY].replace(inventory(site("uc")))
     return app
+
+
+def sync() -> web.Application:
+    return sync_service.app.create_app(sync_service.settings.Settings(), transport=EmbeddedTransport(), contexts=())
 
 
 async def large_page(_request: web.Request) -> web.Response:
@@ -131,3 +137,29 @@ async def test_a_client_that_takes_no_answer_is_given_up(serve: Serve, monkeypat
         assert handlers
         await until(lambda: handlers.connections)
         await until(lambda: not handlers.connections)
+
+
+@pytest.mark.parametrize("service", [api, sync], ids=["api", "sync"])
+async def test_a_client_that_sends_thousands_of_requests_at_once_leaves_the_loop_to_others(
+    serve: Serve, service: Callable[[], web.Application]
+) -> None:
+    server = await serve(service())
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    greedy = b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 2000
+    answered = 0
+
+    async def count() -> None:
+        nonlocal answered
+        while line := await reader.readline():
+            answered += line.startswith(b"HTTP/1.1 200")
+
+    counting = asyncio.create_task(count())
+    try:
+        writer.write(greedy)
+        await until(lambda: answered > 0)
+        assert await status(server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n") == 200
+        assert answered < 1000
+        await until(lambda: answered == 2000)
+    finally:
+        writer.transport.abort()
+        await asyncio.wait({counting})

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from api_service import keys
 from api_service.app import create_app
-from api_service.http.problems import MAX_LINE_BYTES, MAX_TARGET_LENGTH, problem_details
+from api_service.http.problems import MAX_LINE_BYTES, MAX_SLASHES, MAX_TARGET_LENGTH, OverlongTargets, problem_details
 from api_service.settings import Settings
 from shared.embedded import EmbeddedTransport
 from shared.serving import SERVER_OPTIONS
@@ -53,6 +53,21 @@ async def test_a_target_that_is_too_long_is_a_problem_and_never_reaches_the_rout
     assert response.status == 414
     assert str(MAX_TARGET_LENGTH) in (await response.json(content_type="application/problem+json"))["detail"]
     assert (await client.get("/sites?pretty=" + "x" * (MAX_TARGET_LENGTH - len("/sites?pretty=")))).status == 200
+
+
+async def test_a_path_of_more_parts_than_any_resource_has_never_reaches_the_router(
+    aiohttp_client: AiohttpClient,
+) -> None:
+    app = web.Application(middlewares=[problem_details])
+
+    async def anything(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    app.router.add_get("/{anything:.*}", anything)
+    app.router.register_resource(OverlongTargets())
+    client = await aiohttp_client(app)
+    assert (await client.get("/a" * MAX_SLASHES)).status == 200
+    assert (await client.get("/a" * (MAX_SLASHES + 1))).status == 404
 
 
 async def test_a_body_that_nobody_reads_is_not_inflated(aiohttp_client: AiohttpClient) -> None:

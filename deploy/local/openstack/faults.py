@@ -109,6 +109,15 @@ def status(code: int, *, html: bool = False) -> Fault:
     return fault
 
 
+def leading_to(url: str, code: int) -> Fault:
+    """A redirect."""
+
+    async def fault(_request: web.Request, _handler: Handler) -> web.StreamResponse:
+        return web.Response(status=code, headers={"Location": url})
+
+    return fault
+
+
 def slow(seconds: float) -> Fault:
     """The right answer, later."""
 
