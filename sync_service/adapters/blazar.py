@@ -12,9 +12,10 @@ from keystoneauth1.identity.base import BaseIdentityPlugin
 from openstack.connection import Connection
 
 from shared.availability import Interval
+from sync_service.adapters.answers import MAX_ANSWER_BYTES
 from sync_service.adapters.blazar_records import allocations_of, capacity_of, hosts_of
 from sync_service.adapters.cloud_errors import answered, explained
-from sync_service.adapters.clouds import MAX_ANSWER_BYTES, Cloud
+from sync_service.adapters.clouds import Cloud
 from sync_service.domain.judgement import Allocation, Host
 from sync_service.domain.ports import FlavorCapacity, NotPublishedError, SourceError, TroubleKind
 

@@ -7,16 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Annotated, Final, cast
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from shared.availability import FlavorSegment, Interval
+from sync_service.adapters.answers import MAX_ROWS, Rows
 from sync_service.domain.judgement import Allocation, Host
 from sync_service.domain.ports import FlavorCapacity, SourceError, TroubleKind
-
-MAX_RECORDS: Final = 100_000
-"""Hosts, allocations or flavors of one answer."""
 
 MAX_INTERVALS: Final = 250_000
 """Reservations or segments of one answer, all records together."""
@@ -221,11 +219,11 @@ def capacity_of(answer: object, names: Mapping[str, str], *, most: int = MAX_INT
 
 
 def _rows(answer: object, what: str) -> Sequence[object]:
-    if not isinstance(answer, list):
+    if not isinstance(answer, list | Rows):
         raise SourceError(f"the {what} is not a list")
-    if len(answer) > MAX_RECORDS:
-        raise SourceError(f"more than {MAX_RECORDS} rows in the {what}", TroubleKind.TOO_LARGE)
-    return cast("list[object]", answer)
+    if len(answer) > MAX_ROWS:
+        raise SourceError(f"more than {MAX_ROWS} rows in the {what}", TroubleKind.TOO_LARGE)
+    return answer
 
 
 def _id(value: object) -> str | None:

@@ -21,13 +21,11 @@ import requests
 from keystoneauth1 import exceptions as keystone
 from keystoneauth1 import session as keystone_session
 
+from sync_service.adapters.answers import MAX_ANSWER_BYTES
 from sync_service.adapters.cloud_errors import AuthenticationRefusedError, explained
 from sync_service.adapters.clouds_file import SharedCloudsConfig
 from sync_service.adapters.limited_http import LimitedHttp, ReadFile
 from sync_service.domain.ports import SourceError, TroubleKind
-
-MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
-"""Of one decoded body; 50 000 hosts with 60 capabilities each are about 150 MB."""
 
 ENVIRONMENT: Final = "envvars"
 """The name by which openstacksdk calls the cloud of the `OS_*` variables."""
@@ -120,7 +118,10 @@ class Cloud[C]:
 
     def _run[T](self, work: Callable[[C], T], future: Future[T]) -> None:
         try:
-            result = work(self._open().clients)
+            try:
+                result = work(self._open().clients)
+            finally:
+                self._release()
         except BaseException as error:  # noqa: BLE001 - raised where the future is awaited
             if isinstance(error, AuthenticationRefusedError):
                 self._forget()
@@ -157,6 +158,11 @@ class Cloud[C]:
         with self._lock:
             self._http = http
             http.deadline = 0.0 if self._given_up else time.monotonic() + self._timeout
+
+    def _release(self) -> None:
+        for http in {self._http, self._opened.http if self._opened else None}:
+            if http is not None:
+                http.release()
 
     def _forget(self) -> None:
         self.close()

@@ -20,6 +20,7 @@ import urllib3
 from keystoneauth1 import session as keystone_session
 from requests.utils import select_proxy
 
+from sync_service.adapters.answers import ALL_ANSWERS, SMALL_ANSWER_BYTES, AnswerStore, LargeAnswer
 from sync_service.adapters.cloud_errors import system_error
 from sync_service.domain.ports import SourceError, TroubleKind
 
@@ -51,14 +52,21 @@ class ReadFile:
 
 
 class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] # keystoneauth1 is not type-checked
-    """Requests' transport, with a limit on a body's size and on the time of everything until `deadline`."""
+    """Requests' transport, with a limit on a body's size and on the time of everything until `deadline`.
 
-    def __init__(self, max_answer_bytes: int) -> None:
+    Args:
+        max_answer_bytes: How large a decoded body may be.
+        store: What large ones take their bytes of, until `release`.
+    """
+
+    def __init__(self, max_answer_bytes: int, store: AnswerStore = ALL_ANSWERS) -> None:
         self._connections = weakref.WeakSet[Any]()
         super().__init__()
         self.deadline = 0.0
         """By the monotonic clock."""
         self._max_answer_bytes = max_answer_bytes
+        self._store = store
+        self._taken = 0
         self._usable: tuple[ReadFile, ...] = ()
         self._trusted = frozenset[str]()
 
@@ -149,23 +157,47 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
             response.close()
             raise _led_elsewhere(url, response)
         try:
-            response.raw = io.BytesIO(self._body(response.raw))
+            self._read(response)
         except urllib3.exceptions.ReadTimeoutError as error:
             raise requests.exceptions.ReadTimeout(error, request=request) from error
         except urllib3.exceptions.HTTPError as error:
             raise requests.exceptions.ChunkedEncodingError(error, request=request) from error
         return response
 
-    def _body(self, raw: urllib3.BaseHTTPResponse) -> bytes:
+    def release(self) -> None:
+        """Gives back what answers have taken, once nobody reads in them."""
+        self._store.give_back(self._taken)
+        self._taken = 0
+
+    def _read(self, response: requests.Response) -> None:
+        """Leaves the whole body in `response`. Of an error that is large nothing is left: its status says enough."""
+        with contextlib.closing(response.raw) as raw:  # which a connection survives that was read to the end
+            if "," in response.headers.get("content-encoding", ""):
+                raise SourceError("an answer that is coded more than once")
+            is_error = response.status_code >= HTTPStatus.BAD_REQUEST
+            body = self._body(raw, SMALL_ANSWER_BYTES if is_error else self._max_answer_bytes)
+        if body is None and not is_error:
+            raise SourceError(f"an answer of more than {self._max_answer_bytes} bytes", TroubleKind.TOO_LARGE)
+        response.raw = io.BytesIO()
+        if body and len(body) > SMALL_ANSWER_BYTES:
+            answer = LargeAnswer(body)
+            response.json = lambda **_: answer  # type: ignore[method-assign] # what the clients ask for
+        elif body:
+            response.raw = io.BytesIO(body)
+
+    def _body(self, raw: urllib3.BaseHTTPResponse, most: int) -> bytearray | None:
+        """What is read; None if that is more than `most`."""
         body = bytearray()
-        with contextlib.closing(raw):  # which a connection survives that was read to the end
-            # Takes what is there rather than whole chunks: a trickle passes every time limit of a socket.
-            while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
-                body += chunk
-                if len(body) > self._max_answer_bytes:
-                    raise SourceError(f"an answer of more than {self._max_answer_bytes} bytes", TroubleKind.TOO_LARGE)
-                self._time_left()
-        return bytes(body)
+        # Takes what is there rather than whole chunks: a trickle passes every time limit of a socket.
+        while chunk := raw.read1(_CHUNK_BYTES, decode_content=True):
+            if len(body) + len(chunk) > most:
+                return None
+            if len(body) + len(chunk) > SMALL_ANSWER_BYTES:
+                self._store.take(len(chunk))
+                self._taken += len(chunk)
+            body += chunk
+            self._time_left()
+        return body
 
     def _time_left(self) -> float:
         left = self.deadline - time.monotonic()

@@ -22,12 +22,18 @@ NUMBERS = count()
 
 
 @pytest.fixture
-async def world(rabbitmq: RabbitNode, tmp_path: Path) -> AsyncIterator[World]:
+async def simulated() -> AsyncIterator[SimulatedCloud]:
+    """A site with 500 nodes more than the sample's, another, and one with flavors."""
+    async with SimulatedCloud({"tacc": NODE_IDS, "uc": (), "kvm": ()}, flavors={"kvm": ["m1.tiny"]}) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+async def world(rabbitmq: RabbitNode, simulated: SimulatedCloud, tmp_path: Path) -> AsyncIterator[World]:
     """Sites of the sample, one of them with 500 nodes more; nothing polls them unless a test starts it."""
     repository = GitRepository.of_sample(tmp_path / "repository")
     oddities.enrol(repository, *NODE_IDS)
-    async with SimulatedCloud({"tacc": NODE_IDS, "uc": (), "kvm": ()}, flavors={"kvm": ["m1.tiny"]}) as simulated:
-        cloud = SimulatedTestCloud(simulated, tmp_path / "clouds.yaml")
-        url = add_vhost(rabbitmq, f"bounds{next(NUMBERS)}")
-        async with World(cloud, repository, url, tmp_path / "world") as made:
-            yield made
+    cloud = SimulatedTestCloud(simulated, tmp_path / "clouds.yaml")
+    url = add_vhost(rabbitmq, f"bounds{next(NUMBERS)}")
+    async with World(cloud, repository, url, tmp_path / "world") as made:
+        yield made

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import functools
+import gzip
 import json
 import logging
 import socket
@@ -28,6 +30,8 @@ from deploy.local.openstack.listener import Listener
 from deploy.local.openstack.site import PEOPLE
 from shared.availability import Interval, utc_now
 from shared.logs import LogFormat, configure_logging
+from sync_service.adapters import clouds, limited_http
+from sync_service.adapters.answers import AnswerStore
 from sync_service.adapters.blazar import BlazarFlavors, BlazarSite
 from sync_service.adapters.clouds import Cloud, _named
 from sync_service.adapters.limited_http import LimitedHttp
@@ -113,6 +117,48 @@ class TestReading(ReadingCases):
         with pytest.raises(SourceError, match="an answer of more than 500 bytes") as failure:
             await source.hosts()
         assert failure.value.kind is TroubleKind.TOO_LARGE
+
+
+class TestLargeAnswers:
+    async def test_hosts_and_bookings_are_read_as_of_any_other(
+        self, cloud: CloudUnderTest, simulated: SimulatedCloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        simulated.sites["uc"].update_host("a", note="x" * 9000)
+        for number in range(99):
+            start = NOON + timedelta(days=1000 + number)
+            simulated.sites["uc"].add_lease("b", start, start + timedelta(hours=1))
+        found = []
+        for most in (8000, 100_000):
+            monkeypatch.setattr(limited_http, "SMALL_ANSWER_BYTES", most)
+            source = BlazarSite("uc", timeout=TIMEOUT)
+            found.append((await source.hosts(), await source.allocations()))
+            source.close()
+        assert found[0] == found[1]
+        assert len(found[0][1][1].reservations) == 100
+
+    async def test_what_answers_take_of_the_store_is_given_back_whatever_comes_of_them(
+        self, cloud: CloudUnderTest, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = AnswerStore(1000)
+        monkeypatch.setattr(clouds, "LimitedHttp", functools.partial(LimitedHttp, store=store))
+        monkeypatch.setattr(limited_http, "SMALL_ANSWER_BYTES", 20_000)
+        source = BlazarSite("uc", timeout=TIMEOUT)
+        for said in (b'{"hosts": [1' + b" " * 20_000, b'{"hosts": []}' + b" " * 20_000, b" " * 22_000):
+            await cloud.blazar.break_with(faults.body(said))
+            with contextlib.suppress(SourceError):
+                await source.hosts()
+        store.take(1000)
+
+    async def test_an_answer_that_is_coded_twice_is_refused(self, cloud: CloudUnderTest, source: BlazarSite) -> None:
+        said = gzip.compress(gzip.compress(b'{"hosts": []}'))
+        await cloud.blazar.break_with(faults.body(said, Content_Encoding="gzip, gzip"))
+        with pytest.raises(SourceError, match="an answer that is coded more than once"):
+            await source.hosts()
+
+    async def test_a_large_error_is_known_by_its_status(self, cloud: CloudUnderTest, source: BlazarSite) -> None:
+        await cloud.blazar.break_with(faults.body(b"x" * 100_000, 502))
+        with pytest.raises(SourceError, match="Blazar answers 502"):
+            await source.hosts()
 
 
 class TestRegions(RegionCases):

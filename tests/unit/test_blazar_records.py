@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.availability import FlavorSegment, Interval
-from sync_service.adapters import blazar_records
+from sync_service.adapters.answers import MAX_ROWS
 from sync_service.adapters.blazar_records import allocations_of, capacity_of, hosts_of
 from sync_service.domain.judgement import Allocation, Host
 from sync_service.domain.ports import FlavorCapacity, SourceError, TroubleKind
@@ -114,7 +114,7 @@ class TestHosts:
 
     def test_an_answer_that_is_too_long_is_a_failure(self) -> None:
         with pytest.raises(SourceError, match="more than 100000 rows in the host list") as failure:
-            hosts_of([GOOD] * (blazar_records.MAX_RECORDS + 1))
+            hosts_of([GOOD] * (MAX_ROWS + 1))
         assert failure.value.kind is TroubleKind.TOO_LARGE
 
 

@@ -109,6 +109,16 @@ def status(code: int, *, html: bool = False) -> Fault:
     return fault
 
 
+def body(said: bytes, code: int = 200, **headers: str) -> Fault:
+    """These bytes."""
+
+    async def fault(_request: web.Request, _handler: Handler) -> web.StreamResponse:
+        told = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        return web.Response(body=said, status=code, headers=told)
+
+    return fault
+
+
 def leading_to(url: str, code: int) -> Fault:
     """A redirect."""
 
