@@ -137,27 +137,27 @@ class Cloud[C]:
         if self._opened is not None and self._opened.outdated:
             self._forget()
         if self._opened is None:
-            self._opened = self._fresh()
+            self._opened = self._fresh(self._timeout)
         elif self._failures.bit_count() == 1 and self._failures != self._looked:
             self._look_whether_it_moved(self._opened)
-        self._begin(self._opened.http)
+        self._begin(self._opened.http, self._timeout)
         return self._opened
 
     def _look_whether_it_moved(self, opened: _Opened[C]) -> None:
         """Reads the catalog again, which is kept for as long as the token: at failures 1, 2, 4, 8 and so on.
 
-        If Keystone cannot be asked, what was there is still better than nothing.
+        If Keystone cannot be asked, or takes too long, what was there is still better than nothing.
         """
         self._looked = self._failures
         with contextlib.suppress(SourceError):
-            self._opened = self._fresh()
+            self._opened = self._fresh(self._timeout / 4)
             opened.http.close()
 
-    def _begin(self, http: LimitedHttp) -> None:
+    def _begin(self, http: LimitedHttp, seconds: float) -> None:
         """Gives what follows its time, unless nobody waits for it any more."""
         with self._lock:
             self._http = http
-            http.deadline = 0.0 if self._given_up else time.monotonic() + self._timeout
+            http.deadline = 0.0 if self._given_up else time.monotonic() + seconds
 
     def _release(self) -> None:
         for http in {self._http, self._opened.http if self._opened else None}:
@@ -168,9 +168,9 @@ class Cloud[C]:
         self.close()
         self._opened = None
 
-    def _fresh(self) -> _Opened[C]:
+    def _fresh(self, seconds: float) -> _Opened[C]:
         http = LimitedHttp(self._max_answer_bytes)
-        self._begin(http)
+        self._begin(http, seconds)
         transport = requests.Session()
         transport.mount("https://", http)
         transport.mount("http://", http)

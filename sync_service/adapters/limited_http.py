@@ -61,6 +61,8 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
 
     def __init__(self, max_answer_bytes: int, store: AnswerStore = ALL_ANSWERS) -> None:
         self._connections = weakref.WeakSet[Any]()
+        self._answering = False
+        self._last: list[socket.socket] = []
         super().__init__()
         self.deadline = 0.0
         """By the monotonic clock."""
@@ -90,7 +92,7 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
     def _known(self, pool: type[urllib3.HTTPConnectionPool]) -> type[urllib3.HTTPConnectionPool]:
         """Such a pool, whose connections can be cut from the moment they exist."""
         connection: Any = pool.ConnectionCls
-        connections, time_left = self._connections, self._time_left
+        connections, time_left, let_go = self._connections, self._time_left, self._let_go
 
         def __init__(self: Any, *arguments: Any, **options: Any) -> None:  # noqa: N807 - it is one
             connection.__init__(self, *arguments, **options)
@@ -111,7 +113,8 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
         def close(self: Any) -> None:
             connection.close(self)
             if self.to_be_cut is not None:
-                self.to_be_cut.close()
+                let_go(self.to_be_cut)
+                self.to_be_cut = None
 
         changes = {"__init__": __init__, "_new_conn": _new_conn, "close": close}
         known = type(f"Known{connection.__name__}", (connection,), changes)
@@ -120,10 +123,17 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
     def give_up(self) -> None:
         """Ends what is under way in another thread, even while headers trickle in: no limit of a socket ends that."""
         self.deadline = 0.0
-        for connection in tuple(self._connections):
-            if connection.to_be_cut is not None:
+        for to_be_cut in (*self._last, *(each.to_be_cut for each in tuple(self._connections))):
+            if to_be_cut is not None:
                 with contextlib.suppress(OSError):
-                    connection.to_be_cut.shutdown(socket.SHUT_RDWR)
+                    to_be_cut.shutdown(socket.SHUT_RDWR)
+
+    def _let_go(self, to_be_cut: socket.socket) -> None:
+        """Of a connection that is closed, which it is as soon as a head says that it is the last: its body follows."""
+        if self._answering:
+            self._last.append(to_be_cut)
+        else:
+            to_be_cut.close()
 
     def trust(self, addresses: Iterable[str]) -> None:
         """Lets requests go to the hosts of these addresses, to those of the same domains, and to no others."""
@@ -137,6 +147,15 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
                 the answer leads elsewhere: that would be given our credential, and its answer be believed. Likewise
                 if the request is for a host that is not trusted, which a catalog may name.
         """
+        self._answering = True
+        try:
+            return self._answer(request, options)
+        finally:
+            self._answering = False
+            while self._last:
+                self._last.pop().close()
+
+    def _answer(self, request: requests.PreparedRequest, options: dict[str, Any]) -> requests.Response:
         limits = {"stream": True, "timeout": self._time_left()}
         url = str(request.url)
         if not _is_trusted(_host(url), self._trusted):
@@ -347,7 +366,8 @@ def _origin(url: str) -> str | None:
     """Scheme, host and port of an address, and nothing else of it; None if it has no host."""
     with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        if parts.hostname:
+        # Where a password has a slash, what looks like the host is its beginning.
+        if parts.hostname and "@" not in f"{parts.path}{parts.query}{parts.fragment}":
             port = f":{parts.port}" if parts.port else ""
             return f"{parts.scheme}://{parts.hostname}{port}"
     return None

@@ -45,9 +45,10 @@ from tests.blazar_cases import (
     FaultCases,
     ReadingCases,
     RegionCases,
+    in_time,
     site_threads,
 )
-from tests.eventually import until
+from tests.eventually import until, until_answered
 from tests.tcp_proxy import TcpProxy
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -331,6 +332,31 @@ class TestFaults(FaultCases):
                 await until(lambda: not site_threads())
             source.close()
 
+    @pytest.mark.parametrize("connection", ["close", "keep-alive"])
+    @pytest.mark.parametrize(
+        "words",
+        [
+            "Content-Length: 9999\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n1;",
+            "Transfer-Encoding: chunked\r\n\r\n0\r\nX-Trailer: ",
+            "Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\0\0\0\0\0\3",
+        ],
+        ids=["body", "extension", "trailer", "name in gzip"],
+    )
+    async def test_an_answer_that_trickles_wherever_it_may_is_cut(
+        self, words: str, connection: str, cloud: CloudUnderTest
+    ) -> None:
+        head = f"HTTP/1.1 200 OK\r\nConnection: {connection}\r\n"
+        async with saying(f"{head}{words}", trickle="x") as site:
+            cloud.changed("uc", reservation_endpoint_override=f"{site}/v1")
+            source = BlazarSite("uc", timeout=TIMEOUT)
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.3):
+                        await source.hosts()
+                await until(lambda: not site_threads())
+            source.close()
+
     async def test_another_sites_calls_go_on_while_one_hangs(self, cloud: CloudUnderTest, source: BlazarSite) -> None:
         await cloud.blazar.break_with(faults.hang)
         hanging = asyncio.create_task(source.hosts())
@@ -451,7 +477,7 @@ async def saying(words: str, *, trickle: str = "") -> AsyncIterator[str]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(words.encode())
+            writer.write(words.encode("latin-1"))
             while trickle:
                 writer.write(trickle.encode())
                 await writer.drain()
@@ -621,6 +647,17 @@ class TestMoves:
                 await source.hosts()
         assert len(simulated.keystone._tokens) == 5  # before polls 2, 3, 5, 9 and 17
 
+    async def test_what_was_known_is_used_while_keystone_hangs(
+        self, cloud: CloudUnderTest, hasty_source: BlazarSite
+    ) -> None:
+        await until_answered(lambda: in_time(hasty_source))
+        await cloud.blazar.break_with(faults.status(503))
+        with pytest.raises(SourceError, match="Blazar answers 503"):
+            await hasty_source.hosts()
+        await cloud.blazar.mend()
+        await cloud.keystone.break_with(faults.hang)
+        await until_answered(lambda: in_time(hasty_source))
+
     async def test_what_was_known_is_used_while_keystone_is_away(
         self, cloud: CloudUnderTest, source: BlazarSite
     ) -> None:
@@ -706,6 +743,11 @@ class TestProxies:
                 "magic://someone:secret@127.0.0.1",
                 "configuration",
                 "the proxy magic://127.0.0.1 cannot be used: its addr",
+            ),
+            (
+                "http://someone:sec/ret@127.0.0.1:1",
+                "configuration",
+                "the proxy of HTTP_PROXY or HTTPS_PROXY cannot be used: its",
             ),
             ("someone:secret@host:port", "configuration", "the proxy of HTTP_PROXY or HTTPS_PROXY cannot be used: its"),
             (
