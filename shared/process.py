@@ -53,8 +53,10 @@ class _Ending:
         self.status = 1
 
     def leave(self) -> None:
-        sys.stdout.flush()  # standard error is flushed with every line
-        os._exit(self.status)
+        try:
+            sys.stdout.flush()  # standard error is flushed with every line
+        finally:  # there may be none, or nobody who reads it
+            os._exit(self.status)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -132,7 +132,10 @@ class GitObjects:
     def partial(self) -> bool:
         """Whether files or folders may have been left out when it was cloned (`--filter`), for git to fetch later."""
         with _TRANSLATED:
-            return any(_PROMISOR.fullmatch(each.name) and each.value in _TRUE for each in self._repository.config)
+            return any(
+                _PROMISOR.fullmatch(each.name) and (each.value is None or each.value.lower() in _TRUE)
+                for each in self._repository.config
+            )
 
     @property
     def packs(self) -> frozenset[str]:

@@ -29,6 +29,9 @@ USUALLY: Final = gc.get_threshold()
 
 log = structlog.get_logger()
 
+LOOKS_UNTIL_MENDED: Final = 6
+"""How often a history that cannot be read whole is read again: each minute by default."""
+
 
 class InventoryWatch:
     """Follows one folder. A refused commit is not loaded again; a folder that could not be read is."""
@@ -60,6 +63,7 @@ class InventoryWatch:
         self._load = load
         self._prepare = prepare
         self._seen: Revision | None = None
+        self._looks = 0
 
     async def run(self) -> NoReturn:
         """Looks again and again."""
@@ -84,7 +88,7 @@ class InventoryWatch:
         try:
             # Before the load, so that what changes during it is noticed at the next look.
             revision = await asyncio.wrap_future(begun(partial(self._probe, self._ref_dir)))
-            if revision != self._seen:
+            if revision != self._seen or self._may_be_mended():
                 self._store.replace(await asyncio.wrap_future(begun(self._prepared)))
             self._seen = revision
         except InventoryUnreadableError as error:
@@ -97,6 +101,11 @@ class InventoryWatch:
             self._seen = revision
             if self._refuse("loading it failed", revision):
                 log.error("inventory not loaded", exc_info=error)
+
+    def _may_be_mended(self) -> bool:
+        """Now and then, while a part of the history cannot be read: nothing that is cheap to ask tells when it can."""
+        self._looks = 0 if self._store.current.history.whole else self._looks + 1
+        return self._looks > 0 and self._looks % LOOKS_UNTIL_MENDED == 0
 
     def _prepared(self) -> Inventory:
         # What is made lasts: the garbage collector would go through it over and over, and find nothing. It is not

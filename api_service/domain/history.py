@@ -20,6 +20,8 @@ ROOT_PATH: Final = ""
 """The inventory's folder."""
 
 _MAX_REMEMBERED_PATHS: Final = 4096
+_MAX_LOOKED_AT: Final = 200
+"""Versions of what went, each of which costs a walk."""
 
 
 class NoSuchVersionError(Exception):
@@ -96,6 +98,8 @@ class History:
         Raises:
             HistoryUnreadableError: it is not known what some commit changed.
         """
+        if self.whole and path not in self._ever_changed:
+            return ()
         if (found := self._remembered.get(path)) is None:
             found = tuple(self._touching(path, self.head))
             if len(self._remembered) < _MAX_REMEMBERED_PATHS:
@@ -132,16 +136,21 @@ class History:
             raise NoSuchVersionError(f"there is no version as old as {moment.isoformat()}")
         return versions[count - 1]
 
-    def last_with(self, path: str) -> Version | None:
-        """The newest version of `path` that still has it; None if there is none, or if `head` has it.
+    def last_with(self, *paths: str) -> Version | None:
+        """The newest version of any of `paths` that has them all; None if there is none, or if `head` has them all.
 
         Raises:
             HistoryUnreadableError: as `versions`.
         """
-        versions = self.versions(path)
-        if not versions or not self._removes(versions[0], path):
+        if self.head is None or self._has_all(self.head, paths):
             return None
-        return next((each for each in versions if not self._removes(each, path)), None)
+        versions = {each for path in paths for each in self.versions(path)}
+        newest_first = islice(sorted(versions, key=lambda each: self._places[each.uid]), _MAX_LOOKED_AT)
+        return next((each for each in newest_first if self._has_all(each.uid, paths)), None)
+
+    def before(self, path: str | None, version: Version) -> Version | None:
+        """The version of `path` that `version`, which is one, came after; of its ancestors, whatever `head` is."""
+        return next(islice(self._touching(path, version.uid), 1, None), None)
 
     def of_branch(self, name: str) -> Version:
         """The newest commit of a branch.
@@ -177,6 +186,10 @@ class History:
         return tuple(self._touching(None, self.head))
 
     @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {each.uid: place for place, each in enumerate(self._all)}
+
+    @cached_property
     def _uids(self) -> tuple[str, ...]:
         return tuple(sorted(each.uid for each in self._all))
 
@@ -204,8 +217,9 @@ class History:
         return frozenset[str]().union(*self.changed.values())
 
     def _one_of(self, uids: Sequence[str], v: str) -> Version:
+        v = v.lower()
         if not VERSION_ID.fullmatch(v):
-            raise NoSuchVersionError(f"{v!r:.60} is not a version: 7 to 40 hexadecimal digits in lower case are")
+            raise NoSuchVersionError(f"{v!r:.60} is not a version: 7 to 40 hexadecimal digits are")
         at = bisect_left(uids, v)
         match [uid for uid in uids[at : at + 2] if uid.startswith(v)]:
             case [uid]:
@@ -253,6 +267,10 @@ class History:
                 f"what commit {edge[0]} changed cannot be read: the server's clone of the repository lacks it"
             )
         return found
+
+    def _has_all(self, v: str, paths: Iterable[str]) -> bool:
+        newest = ((path, next(self._touching(path, v), None)) for path in paths)
+        return all(found is not None and not self._removes(found, path) for path, found in newest)
 
     def _removes(self, version: Version, path: str) -> bool:
         """Whether `path`, which `version` touched, is not there any more after it."""

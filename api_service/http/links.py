@@ -28,6 +28,8 @@ PLANS: Final = {
 VERSIONS_PARENTS: Final = {"sites": "root", "site": "sites", "clusters": "site", "flavors": "site"}
 """What the versions of a resource have for parent where it is not the resource, by the names of their routes: what the
 APIs before this one say."""
+LASTING: Final = frozenset({"root", "sites"})
+"""What is always there."""
 PAGE: Final = frozenset({"offset", "limit", "continues"})
 """Parameters that say which part of a collection."""
 _SAFE: Final = re.compile(r"[\w.~-]+", re.ASCII)
@@ -44,6 +46,7 @@ class Links:
     def __init__(self, router: web.UrlDispatcher, root_path: str, *, version: str | None = None) -> None:
         self._router, self._root_path = router, root_path
         self.pinned_to = version
+        self._last_pinned: Links | None = None
         self._pin = urlencode({"version": version}) if version else ""
         self._templates: dict[str, str] = {}
         for name, resource in router.named_resources().items():
@@ -153,7 +156,7 @@ class Links:
         parent = VERSIONS_PARENTS.get(name, name)
         found = [
             {"rel": "self", "href": self.href(f"{name}.versions", **ids)},
-            {"rel": "parent", "href": (self if parent != name else self._as_of(last)).href(parent, **ids)},
+            {"rel": "parent", "href": (self if parent in LASTING else self._as_of(last)).href(parent, **ids)},
         ]
         return [*found, {"rel": "latest-version", "href": self._as_of(last).href(name, **ids)}] if last else found
 
@@ -185,7 +188,12 @@ class Links:
         return [*found, *self._events(site_id=node.site_id, node_id=node.uid)]
 
     def _as_of(self, version: str | None) -> "Links":
-        return self if version is None else self.pinned(version)
+        if version is None:
+            return self
+        # A list has thousands of links to the same.
+        if self._last_pinned is None or self._last_pinned.pinned_to != version:
+            self._last_pinned = self.pinned(version)
+        return self._last_pinned
 
     def _plans(self, filters: Sequence[tuple[str, str]]) -> LinkList:
         if self._pin:

@@ -232,4 +232,6 @@ class FlavorAvailabilityQuery(Query):
         default=None,
         description="By default now. Before now capacity is told as far as it is known: the last hour at least.",
     )
-    end_date: Instant | None = Field(default=None, description="Excluded; by default 30 days after the start.")
+    end_date: Instant | None = Field(
+        default=None, description="Excluded; by default 30 days after the start, or from now if that is later."
+    )

@@ -111,7 +111,7 @@ async def test_a_commit_does_not_differ_from_itself_nor_does_what_was_written_ot
 async def test_what_neither_commit_holds_and_what_is_no_commit_is_a_404(service: Service, shas: list[str]) -> None:
     for path in ("/sites/nowhere", "/sites/tacc/clusters/none", f"{NODES}/none"):
         assert (await service.json(f"{path}/versions/{shas[0]}/diff/{shas[1]}", status=404))["detail"]
-    for wrong in ("HEAD", "HEAD~1", "--help", "main", "0" * 40, shas[0][:6], shas[0].upper()):
+    for wrong in ("HEAD", "HEAD~1", "--help", "main", "0" * 40, shas[0][:6]):
         for name, path in (("version", f"{wrong}/diff/{shas[0]}"), ("other", f"{shas[0]}/diff/{wrong}")):
             body = await service.json(f"/versions/{path}", status=404)
             assert [each["name"] for each in body["errors"]] == [name]

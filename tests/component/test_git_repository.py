@@ -842,3 +842,11 @@ def test_the_configuration_of_whoever_runs_the_service_does_not_matter() -> None
     searched = [pygit2.settings.search_path[level] for level in (levels.GLOBAL, levels.XDG, levels.SYSTEM)]
     assert searched == ["", "", ""]
     assert git_history.MAX_COMMITS == 100_000
+
+
+@pytest.mark.parametrize("said", ["promisor", "promisor = true", "promisor = TRUE", "promisor = Yes", "promisor = 1"])
+def test_a_partial_clone_is_known_however_its_configuration_says_so(repository: GitRepository, said: str) -> None:
+    assert not load(repository.data).partial
+    with (repository.folder / ".git/config").open("a") as config:
+        config.write(f'[remote "origin"]\n\t{said}\n')
+    assert load(repository.data).partial

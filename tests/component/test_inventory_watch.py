@@ -78,6 +78,26 @@ class Subject:
         return self.store.current.node("tacc", "chameleon", HASWELL_NODE).written.document()["gpu"]
 
 
+async def test_a_history_that_is_mended_without_another_commit_is_read_again(repository: GitRepository) -> None:
+    tree = repository.git("rev-parse", f"HEAD:{DATA}/sites/tacc").strip()
+    change(repository.data / NODE, serial="new")
+    repository.commit("a change")
+    lost = repository.folder / ".git/objects" / tree[:2] / tree[2:]
+    kept = lost.read_bytes()
+    lost.unlink()
+    subject = Subject(repository.data)
+    await subject.watch.check()
+    assert subject.store.current.partial
+    lost.write_bytes(kept)
+    for _ in range(inventory_watch.LOOKS_UNTIL_MENDED):
+        await subject.watch.check()
+    assert not subject.store.current.partial
+    assert subject.store.current.history.versions("sites/tacc")
+    for _ in range(inventory_watch.LOOKS_UNTIL_MENDED):
+        await subject.watch.check()
+    assert subject.loads == 2
+
+
 async def test_the_first_look_loads_and_says_so(repository: GitRepository) -> None:
     subject = Subject(repository.data)
     loaded, fault = await subject.check()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api_service.adapters.git_repository import load
+from api_service.http.handlers.versions import MAX_LISTED_MESSAGE
 from api_service.settings import Settings
 from tests.component.serving import AiohttpClient, Service, serving
 from tests.component.test_inventory_resources import example, rels
@@ -163,12 +164,25 @@ async def test_what_is_gone_leads_to_the_version_in_which_it_last_was(real: Serv
     assert (found["version"], last) == (uid, f"{path}?version={uid}")
     assert uid == body["items"][1]["uid"]
     await real.json(f"{path}?version={body['items'][0]['uid']}", status=404)
+    for href in rels(body).values():
+        await real.json(href)
     for item in [*body["items"], await real.json(f"{path}/versions/{uid}")]:
         assert rels(item)["parent"] == last
         for href in rels(item).values():
             await real.json(href)
     # It may come back, and its links then lead elsewhere.
     assert "immutable" not in (await real.get(f"{path}/versions/{uid}")).headers["Cache-Control"]
+
+
+async def test_a_message_is_whole_of_one_version_and_bounded_in_a_list(
+    real: Service, repository: GitRepository
+) -> None:
+    message = "long\n\n" + "x" * MAX_LISTED_MESSAGE
+    repository.git("commit", "--quiet", "--allow-empty", "--message", message)
+    real.serve(load(repository.data))
+    listed = (await real.json("/versions"))["items"][0]
+    assert listed["message"] == message[: MAX_LISTED_MESSAGE - 1] + "…"
+    assert (await real.json(f"/versions/{listed['uid']}"))["message"] == message
 
 
 async def test_as_of_a_commit_only_what_was_there_until_then_has_versions(
@@ -238,11 +252,12 @@ async def test_of_the_whole_repository_every_commit_is_its_own_version(service: 
 
 async def test_seven_digits_of_a_commit_are_enough_and_six_are_not(service: Service) -> None:
     assert (await service.json(f"/versions/{sha('2')[:7]}"))["uid"] == sha("2")
+    assert (await service.json(f"/versions/{sha('2')[:9].upper()}"))["uid"] == sha("2")
     await service.json(f"/versions/{sha('2')[:6]}", status=404)
 
 
 @pytest.mark.parametrize(
-    "version", ["HEAD", "HEAD~1", "a%5E%7Btree%7D", "--help", "0" * 40, "master", "x" * 300, "%00", sha("2").upper()]
+    "version", ["HEAD", "HEAD~1", "a%5E%7Btree%7D", "--help", "0" * 40, "master", "x" * 300, "%00"]
 )
 async def test_anything_but_a_commit_is_a_404(service: Service, version: str) -> None:
     for path in ("/versions", "/sites/uc/versions", "/sites/uc/clusters/main/nodes/n1/versions"):

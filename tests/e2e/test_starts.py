@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.rabbitmq import RabbitNode
 from tests.e2e.world import Service, World
-from tests.eventually import until_answered
+from tests.eventually import LONG_SECONDS, until_answered
 from tests.repositories import GPU_NODE, TACC_NODES
 
 NODE = f"/{TACC_NODES}/{GPU_NODE}"
@@ -23,7 +23,7 @@ async def late_broker(tmp_path: Path) -> AsyncIterator[RabbitNode]:
     node.close()
 
 
-async def until_status(world: World, service: Service, path: str, status: int, *, within: float = 15) -> None:
+async def until_status(world: World, service: Service, path: str, status: int, *, within: float = LONG_SECONDS) -> None:
     async def answered() -> bool:
         with suppress(OSError):
             return (await world.answer(service, path))[0] == status

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,14 @@ async def cancelled(task: asyncio.Task[None]) -> None:
 
 async def nothing_left() -> None:
     ours = asyncio.current_task()
-    await until(lambda: not [each for each in asyncio.all_tasks() if each is not ours and "TcpProxy" not in repr(each)])
+
+    def left() -> list[asyncio.Task[Any]]:
+        return [each for each in asyncio.all_tasks() if each is not ours and "TcpProxy" not in repr(each)]
+
+    try:
+        await until(lambda: not left())
+    except TimeoutError:
+        pytest.fail(f"left: {left()}")
     gc.collect()
 
 

@@ -70,7 +70,8 @@ async def test_a_stream_that_was_wiped_is_reborn_and_believed(rabbitmq: RabbitNo
 async def test_a_memory_alarm_ends_the_writers_session_and_leaves_the_readers_alone(
     rabbitmq: RabbitNode, topic: Topic
 ) -> None:
-    reader = Reader(transport(rabbitmq), topic)
+    patient = 60 * SECOND  # on a busy machine a broker with an alarm takes its time for all
+    reader = Reader(transport(rabbitmq, heartbeat=patient, patience=patient), topic)
     writer = Writer(transport(rabbitmq, patience=1.5 * SECOND), topic)
     async with running(reader.feed.run(), writer.tokens.run()):
         await until(lambda: reader.generation >= 2)

@@ -131,7 +131,7 @@ def test_a_full_sha_and_a_prefix_of_seven_digits_name_a_commit() -> None:
 @pytest.mark.parametrize(
     "v",
     [
-        "", "HEAD", "HEAD~1", "a^{tree}", "--help", sha("b")[:6], sha("b").upper(), sha("b") + "0", sha("b")[:7] + "\n",
+        "", "HEAD", "HEAD~1", "a^{tree}", "--help", sha("b")[:6], sha("b") + "0", sha("b")[:7] + "\n",
         "0" * 41, "../" * 9, "\0" * 7, "\udc80" * 7, "x" * 10_000, "\N{ARABIC-INDIC DIGIT ZERO}" * 7,
     ],
 )  # fmt: skip
@@ -214,7 +214,7 @@ def test_anything_but_the_name_of_a_branch_is_no_branch(name: str) -> None:
         BRANCHED.of_branch(name)
 
 
-@pytest.mark.parametrize("v", ["HEAD", "HEAD~1", "--help", "main", "a^{tree}", sha("c").upper(), sha("c")[:6]])
+@pytest.mark.parametrize("v", ["HEAD", "HEAD~1", "--help", "main", "a^{tree}", sha("c")[:6]])
 def test_no_other_way_to_name_a_commit_is_known(v: str) -> None:
     with pytest.raises(NoSuchVersionError, match="not a version"):
         BRANCHED.known(v)
@@ -283,6 +283,34 @@ def test_the_last_version_of_what_is_gone_is_the_one_before_it_went() -> None:
 @pytest.mark.parametrize("path", ["y", "", "never"])
 def test_what_is_there_or_never_was_has_no_last_version(path: str) -> None:
     assert RETIRED.last_with(path) is None
+
+
+def test_what_went_with_the_file_above_it_was_last_there_with_both() -> None:
+    both = history(
+        ("a", (), {"site"}), ("b", "a", {"node"}), ("c", "b", {"site"}), ("d", "c", {"node"}), ("e", "d", {"node"})
+    )
+    gone: dict[tuple[str, str | None], frozenset[str]] = {(sha("c"), sha("b")): frozenset({"site"})}
+    for removed in (gone, gone | {(sha("e"), sha("d")): frozenset({"node"})}):
+        assert replace(both, removed=removed).last_with("site", "node") == both.commits[sha("b")]
+    assert both.last_with("site", "node") is None
+    never_together = gone | {(sha("b"), sha("a")): frozenset({"node"})}
+    assert replace(both, removed=never_together).last_with("site", "node") is None
+
+
+def test_what_a_version_came_after_does_not_depend_on_what_is_merged_later() -> None:
+    line = history(("a", (), {"x"}), ("b", "a", {"x"}))
+    merged = history(("a", (), {"x"}), ("s", "a", {"x"}), ("b", "a", {"x"}), ("m", ("b", "s"), {"x"}))
+    for each in (line, merged):
+        found = each.before("x", each.commits[sha("b")])
+        assert found is not None
+        assert found.subject == "a"
+    assert line.before("x", line.commits[sha("a")]) is None
+
+
+def test_what_never_was_costs_no_walk_and_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(History, "_touching", lambda *_: pytest.fail("walked"))
+    assert LINE.versions("never") == ()
+    assert LINE._remembered == {}
 
 
 def test_what_came_back_is_not_gone() -> None:

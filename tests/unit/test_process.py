@@ -113,3 +113,24 @@ async def test_a_signal_that_something_swallowed_is_not_forgotten(tmp_path: Path
     process.send_signal(signal.SIGTERM)
     assert process.communicate()[0] == "True\n"
     assert process.returncode == 0
+
+
+def test_a_process_leaves_though_there_is_nothing_to_write_to() -> None:
+    text = "with ending_in_good_order():\n    os.close(1); print('lost')"
+    process = script(text, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.communicate() == ("", "")
+    assert process.returncode == 0
+
+
+def test_who_was_told_to_stop_before_it_divided_starts_no_workers() -> None:
+    text = """
+import shared.process
+from api_service.workers import divided
+shared.process._told = True  # as a signal does that an import has swallowed
+with ending_in_good_order():
+    divided(2, [])
+    print("a worker")
+"""
+    process = script(text, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.communicate() == ("", "")
+    assert process.returncode == 0

@@ -16,11 +16,14 @@ from api_service.http.links import LinkList
 from api_service.http.openapi import documented
 from api_service.http.queries import CollectionQuery, TravelQuery
 from api_service.http.ready import Keep, Ready
-from api_service.http.requests import answer, answer_at, asked_of, bodies_at, ids_of, query_as, route_name
+from api_service.http.requests import answer, asked_of, bodies_at, ids_of, query_as, route_name
 from api_service.http.schemas import Page
 from api_service.http.version_bodies import AllVersionsBody, VersionBody
 
 type Ids = Mapping[str, str]
+
+MAX_LISTED_MESSAGE: Final = 4096
+"""Characters of a commit's message in a list."""
 
 
 PATHS: Final[Mapping[str, Callable[..., str]]] = {
@@ -69,11 +72,10 @@ async def get_version(request: web.Request) -> web.Response:
     asked = ids.pop("version")
     resource = _Resource(bodies, route_name(request).removesuffix(".version"), ids)
     found = bodies.inventory.history.in_force(resource.path, asked)
-    before = _before(resource.versions).get(found.uid)
-    more = {"body": found.body} if found.body else {}
-    ready = _ready(resource.item(found, before) | more)
-    # What a commit saw is told by its sha alone, unless the links are to lead to another, or to what it was last.
-    return answer(query, bodies, ready) if query.given() or resource.last else answer_at(bodies, ready, asked)
+    before = bodies.inventory.history.before(resource.path, found)
+    more = {"message": found.message} | ({"body": found.body} if found.body else {})
+    # Not for ever, whatever sha was asked for: `parent` is what there is now, or was last.
+    return answer(query, bodies, _ready(resource.item(found, before.uid if before else None) | more))
 
 
 class _Resource:
@@ -99,7 +101,7 @@ class _Resource:
         except NotInInventoryError:
             if not _was_there(past, ids):
                 raise
-            self.last = last.uid if (last := past.last_with(own_files(ids)[-1])) else None
+            self.last = last.uid if (last := past.last_with(*own_files(ids))) else None
         self.versions = past.all() if self.path is None else past.versions(self.path)
         self.bodies, self._name, self._ids = bodies, name, ids
 
@@ -112,13 +114,18 @@ class _Resource:
         """One of its versions; `before` is the one that it follows."""
         return {
             "uid": version.uid,
-            "message": version.message,
+            "message": _shortened(version.message),
             "subject": version.subject,
             "date": format_datetime(version.committed_at, usegmt=True),
             "author": version.author,
             "type": "version",
             "links": self.bodies.links.version(self._name, version.uid, before, last=self.last, **self._ids),
         }
+
+
+def _shortened(message: str) -> str:
+    """Of a list, which may have thousands of them; of one version it is whole."""
+    return message if len(message) <= MAX_LISTED_MESSAGE else f"{message[: MAX_LISTED_MESSAGE - 1]}…"
 
 
 def _was_there(past: History, ids: Ids) -> bool:
