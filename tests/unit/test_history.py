@@ -309,8 +309,9 @@ def test_what_a_version_came_after_does_not_depend_on_what_is_merged_later() -> 
 
 def test_what_never_was_costs_no_walk_and_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(History, "_touching", lambda *_: pytest.fail("walked"))
-    assert LINE.versions("never") == ()
-    assert LINE._remembered == {}
+    line = replace(LINE)
+    assert line.versions("never") == ()
+    assert line._remembered == {}
 
 
 def test_what_came_back_is_not_gone() -> None:
