@@ -226,11 +226,10 @@ async def test_if_the_history_cannot_be_read_no_process_stays(
     folder = tmp_path / "pids"
     folder.mkdir()
     monkeypatch.setattr(sys, "executable", program(tmp_path, f"touch {folder}/$$; exec sleep 99"))
+    repository.commit_each(partial(change_node, gpu="new"))
     early = begin(repository.data, many_files=0)
     await until(lambda: len(list(folder.iterdir())) == apart.READERS)
-    repository.commit_each(partial(change_node, gpu="new"))
-    repository.git("reset", "--quiet", "--soft", "HEAD~1")
-    lose(repository, f"HEAD:{DATA}/sites/uc")
+    lose(repository, "HEAD~1")
     with pytest.raises(InventoryUnreadableError):
         load(repository.data, many_files=0, early=early)
     for pid in folder.iterdir():
