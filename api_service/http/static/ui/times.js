@@ -17,12 +17,12 @@ export const utc = (moment) => `${blazarTime(moment)} UTC`;
 export const blazarTime = (moment) => new Date(moment).toISOString().slice(0, 16).replace("T", " ");
 
 const MOMENT =
-  /^(\d{4}-\d\d-\d\d)(?:[Tt ]((?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d{1,9})?)?)(?:[Zz]|([-+ ])(\d\d:\d\d))?)?$/;
+  /^(\d{4}-\d\d-\d\d)(?:[Tt ]((?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d{1,9})?)?)(?:[Zz]|([-+ ])([01]\d|2[0-3])(?::?([0-5]\d))?)?)?$/;
 
 /** The moment that an address names, read as the API reads it: UTC without an offset, and a space was a `+`. */
 export function moment(text) {
-  const [, day, clock = "00:00", sign, offset] = MOMENT.exec(text ?? "") ?? [];
-  const zone = offset ? `${sign.replace(" ", "+")}${offset}` : "Z";
+  const [, day, clock = "00:00", sign, hours, minutes = "00"] = MOMENT.exec(text ?? "") ?? [];
+  const zone = hours ? `${sign.replace(" ", "+")}${hours}:${minutes}` : "Z";
   // A day that its month has not would become one of the next.
   const isDay = day && !Number.isNaN(Date.parse(day)) && new Date(day).toISOString().startsWith(day);
   return new Date(isDay ? `${day}T${clock}${zone}` : NaN);
