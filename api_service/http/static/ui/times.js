@@ -16,8 +16,9 @@ export const utc = (moment) => `${blazarTime(moment)} UTC`;
 /** `2026-11-25 08:00`, in UTC, as Blazar takes it. */
 export const blazarTime = (moment) => new Date(moment).toISOString().slice(0, 16).replace("T", " ");
 
-const MOMENT =
-  /^(\d{4}-\d\d-\d\d)(?:[Tt ]((?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d{1,9})?)?)(?:[Zz]|([-+ ])([01]\d|2[0-3])(?::?([0-5]\d))?)?)?$/;
+const CLOCK_TIME = String.raw`((?:[01]\d|2[0-3]):\d\d(?::\d\d(?:\.\d{1,9})?)?)`;
+const ZONE = String.raw`(?:[Zz]|([-+ ])([01]\d|2[0-3])(?::?([0-5]\d))?)?`;
+const MOMENT = new RegExp(String.raw`^(\d{4}-\d\d-\d\d)(?:[Tt ]${CLOCK_TIME}${ZONE})?$`);
 
 /** The moment that an address names, read as the API reads it: UTC without an offset, and a space was a `+`. */
 export function moment(text) {
