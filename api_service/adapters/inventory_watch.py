@@ -30,7 +30,10 @@ USUALLY: Final = gc.get_threshold()
 log = structlog.get_logger()
 
 LOOKS_UNTIL_MENDED: Final = 6
-"""How often a history that cannot be read whole is read again: each minute by default."""
+"""After so many looks, twice as many and so on, a history that cannot be read whole is read again: after a minute."""
+
+LOOKS_AT_MOST: Final = 60 * LOOKS_UNTIL_MENDED
+"""And after each so many, an hour, since a partial clone may stay one for ever."""
 
 
 class InventoryWatch:
@@ -88,8 +91,10 @@ class InventoryWatch:
         try:
             # Before the load, so that what changes during it is noticed at the next look.
             revision = await asyncio.wrap_future(begun(partial(self._probe, self._ref_dir)))
-            if revision != self._seen or self._may_be_mended():
+            if revision != self._seen:
                 self._store.replace(await asyncio.wrap_future(begun(self._prepared)))
+            elif self._may_be_mended() and (again := await asyncio.wrap_future(begun(self._prepared))).history.whole:
+                self._store.replace(again)
             self._seen = revision
         except InventoryUnreadableError as error:
             self._seen = None
@@ -103,9 +108,10 @@ class InventoryWatch:
                 log.error("inventory not loaded", exc_info=error)
 
     def _may_be_mended(self) -> bool:
-        """Now and then, while a part of the history cannot be read: nothing that is cheap to ask tells when it can."""
+        """Now and then, while a part of the history cannot be read: no cheap question shows its repair."""
         self._looks = 0 if self._store.current.history.whole else self._looks + 1
-        return self._looks > 0 and self._looks % LOOKS_UNTIL_MENDED == 0
+        times, rest = divmod(self._looks, LOOKS_UNTIL_MENDED)
+        return rest == 0 and (times.bit_count() == 1 or (times > 0 and self._looks % LOOKS_AT_MOST == 0))
 
     def _prepared(self) -> Inventory:
         # What is made lasts: the garbage collector would go through it over and over, and find nothing. It is not

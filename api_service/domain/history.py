@@ -20,8 +20,8 @@ ROOT_PATH: Final = ""
 """The inventory's folder."""
 
 _MAX_REMEMBERED_PATHS: Final = 4096
-_MAX_LOOKED_AT: Final = 200
-"""Versions of what went, each of which costs a walk."""
+_MAX_LOOKED_AT: Final = 10
+"""Versions of what went, each of which costs a walk through the history; mostly the second is the one."""
 
 
 class NoSuchVersionError(Exception):

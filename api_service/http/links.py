@@ -190,10 +190,11 @@ class Links:
     def _as_of(self, version: str | None) -> "Links":
         if version is None:
             return self
-        # A list has thousands of links to the same.
-        if self._last_pinned is None or self._last_pinned.pinned_to != version:
-            self._last_pinned = self.pinned(version)
-        return self._last_pinned
+        # A list has thousands of links to the same. Other threads may ask for another meanwhile.
+        pinned = self._last_pinned
+        if pinned is None or pinned.pinned_to != version:
+            self._last_pinned = pinned = self.pinned(version)
+        return pinned
 
     def _plans(self, filters: Sequence[tuple[str, str]]) -> LinkList:
         if self._pin:

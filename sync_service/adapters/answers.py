@@ -68,8 +68,7 @@ class LargeAnswer:
         """The list.
 
         Raises:
-            KeyError: there is no such key.
-            SourceError: it is no list of objects, is no JSON, or has too many of them.
+            SourceError: there is no such list of objects, it has too many of them, or the body is no JSON.
         """
         if self._body.count(b"{") > MAX_OBJECTS:
             raise SourceError(f"an answer of more than {MAX_OBJECTS} objects", TroubleKind.TOO_LARGE)

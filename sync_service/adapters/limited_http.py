@@ -172,7 +172,7 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
         if proxy and response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             response.close()
             raise _refused_by(_shown(proxy), response.status_code)
-        if response.is_redirect:
+        if _is_redirect(response):
             response.close()
             raise _led_elsewhere(url, response)
         try:
@@ -312,8 +312,16 @@ def _refused_by(proxy: str, status: int) -> SourceError:
     return SourceError(f"the proxy {proxy} lets nobody through: it answers {status}", TroubleKind.CONNECTION)
 
 
+def _is_redirect(response: requests.Response) -> bool:
+    """Whatever has an address to go on to. Keystone lists its versions with 300, and 304 speaks of the same address."""
+    status = response.status_code
+    return status // 100 == 3 and status not in {300, 304} and "location" in response.headers  # noqa: PLR2004
+
+
 def _led_elsewhere(url: str, response: requests.Response) -> SourceError:
-    target = _origin(urljoin(url, response.headers["location"]))
+    target = None
+    with contextlib.suppress(ValueError):
+        target = _origin(urljoin(url, response.headers["location"]))
     where = f"another address of {target}" if target == _origin(url) else target or "an address that is none"
     sentence = f"{_origin(url)} leads to {where} ({response.status_code}), which is not followed"
     return SourceError(f"{sentence}: auth_url or the catalog has to name it", TroubleKind.CONFIGURATION)

@@ -549,7 +549,7 @@ async def elsewhere() -> AsyncIterator[Elsewhere]:
 
 
 class TestRedirects:
-    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize("status", [301, 302, 303, 305, 307, 308])
     @pytest.mark.parametrize("what", ["keystone", "blazar"])
     async def test_a_redirect_is_told_and_gets_neither_credential_nor_belief(
         self, cloud: CloudUnderTest, elsewhere: Elsewhere, what: str, status: int

@@ -78,6 +78,20 @@ class Subject:
         return self.store.current.node("tacc", "chameleon", HASWELL_NODE).written.document()["gpu"]
 
 
+async def test_a_history_that_stays_as_it_is_is_read_ever_more_seldom_and_served_once(
+    repository: GitRepository, tmp_path: Path
+) -> None:
+    write(repository.data / NODE, {"uid": HASWELL_NODE})
+    repository.commit("a change")
+    subject = Subject(clone_without(repository, tmp_path / "clone", "tree:0").data)
+    await subject.watch.check()
+    assert not subject.store.current.history.whole
+    for _ in range(8 * inventory_watch.LOOKS_UNTIL_MENDED):
+        await subject.watch.check()
+    assert subject.loads == 5  # at first, and after 6, 12, 24 and 48 looks
+    assert subject.store.loads == 1
+
+
 async def test_a_history_that_is_mended_without_another_commit_is_read_again(repository: GitRepository) -> None:
     tree = repository.git("rev-parse", f"HEAD:{DATA}/sites/tacc").strip()
     change(repository.data / NODE, serial="new")
