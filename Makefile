@@ -46,7 +46,7 @@ test-chaos: environment broker ## both services under fire: CHAOS_RUNS seeded ru
 test-failover: environment broker ## how long a site goes unpolled when a replica or the broker is gone, as a table
 	@exec $(BIN)/python -m tests.chaos.failover
 
-test-stops: environment broker ## both services told to stop at STOPS random moments, under load: half an hour
+test-stops: environment broker ## both services stopped at STOPS random moments, under load: half an hour
 	@exec $(BIN)/python -m tests.chaos.stops --stops $(STOPS)
 
 test-ui: environment ## the page in a real browser; Chromium is installed if this may be done; pictures are in .cache/ui

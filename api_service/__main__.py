@@ -8,7 +8,7 @@ from shared.process import ending_in_good_order
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the API service until it is told to stop, which may be while all else is being imported."""
+    """Runs the API service until a signal stops it, which may be while all else is being imported."""
     with ending_in_good_order():
         _run(argv)
 

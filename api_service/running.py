@@ -7,7 +7,7 @@ from api_service.app import create_app, events, feed, inventory
 from api_service.http.problems import MAX_LINE_BYTES
 from api_service.settings import PROG, Settings
 from api_service.workers import divided
-from shared.process import told_to_stop
+from shared.process import stop_requested
 from shared.serving import opened, serve
 
 SHUTDOWN_SECONDS = 3.0
@@ -21,7 +21,7 @@ def run(settings: Settings, early: EarlyReading | None) -> None:
         settings: All of them.
         early: What may have begun to read the inventory.
     """
-    if told_to_stop():
+    if stop_requested():
         return
     server = settings.server
     sockets = opened(PROG, server.host, server.port)

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from api_service import keys
 from shared.probes import PROBED
-from shared.process import STOPPING, told_to_stop
+from shared.process import STOPPING, stop_requested
 
 log = structlog.get_logger()
 
@@ -118,7 +118,7 @@ class _Parent:
     def run(self) -> Worker:
         parent = os.getpid()
         heard_before = signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
-        if told_to_stop():  # a worker would hear of it, end, and be replaced for ever
+        if stop_requested():  # a worker would hear of it, end, and be replaced for ever
             sys.exit(0)
         while self._due or self._running:
             now = time.monotonic()

@@ -11,12 +11,12 @@ from typing import Final
 
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
-_told = False
+_stop_requested = False
 
 
-def told_to_stop() -> bool:
+def stop_requested() -> bool:
     """Whether a signal came before there was anything to stop: whatever was imported then may have swallowed it."""
-    return _told
+    return _stop_requested
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def ending_in_good_order() -> Iterator[None]:
         ending.status = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
         raise
     except BaseException:
-        if not _told:
+        if not _stop_requested:
             raise
         # What was under way made another error of it, as pydantic does.
         ending.status = 0
@@ -47,7 +47,7 @@ def ending_in_good_order() -> Iterator[None]:
 
 
 class _Ending:
-    """Attributes: status: What the process ends with; 1 after an exception, which the interpreter tells."""
+    """Attributes: status: What the process ends with; 1 after an exception, which the interpreter reports."""
 
     def __init__(self) -> None:
         self.status = 1
@@ -55,11 +55,11 @@ class _Ending:
     def leave(self) -> None:
         try:
             sys.stdout.flush()  # standard error is flushed with every line
-        finally:  # there may be none, or nobody who reads it
+        finally:  # it may be closed
             os._exit(self.status)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    global _told  # noqa: PLW0603 - a process is told once
-    _told = True
+    global _stop_requested  # noqa: PLW0603 - a process has one
+    _stop_requested = True
     sys.exit(0)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import uvloop
 from aiohttp import web
 
-from shared.process import told_to_stop
+from shared.process import stop_requested
 
 KEEP_ALIVE_SECONDS: Final = 75.0
 """How long a connection may say no whole request, from its beginning or from the answer before: drips do not count."""
@@ -57,7 +57,7 @@ def serve(
     Raises:
         SystemExit: 1 after it was told that the address cannot be listened on.
     """
-    if told_to_stop():
+    if stop_requested():
         return
     sys.setswitchinterval(SWITCH_SECONDS)
     web.run_app(

@@ -11,7 +11,7 @@ SHUTDOWN_SECONDS = 2.0
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the sync service until it is told to stop; neither imports nor a poll that hangs delay that."""
+    """Runs the sync service until a signal stops it; neither imports nor a poll that hangs delay that."""
     with ending_in_good_order():
         _run(argv)
 

@@ -69,7 +69,7 @@ class FlavorBody(InventoryBody):
 
 
 class NetworkEquipment(BaseModel):
-    """A switch or router, as Grid'5000 has them; this service tells of none."""
+    """A switch or router, as Grid'5000 has them; this service has none."""
 
     uid: str
 

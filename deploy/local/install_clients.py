@@ -15,7 +15,7 @@ NODE_CLIENTS: Final = CACHE / "clients-node"
 
 
 def python_of_clients() -> Path:
-    """The interpreter that has the clients in Python; made anew if their requirements changed.
+    """The interpreter that has the clients in Python; made again if their requirements changed.
 
     Raises:
         InstallError: with what pip said.

@@ -28,7 +28,7 @@ _CHUNK_BYTES: Final = 64 * 1024
 _TUNNEL: Final = re.compile(r"Tunnel connection failed: (\d{3})")
 
 _SHORT_LABEL: Final = 3
-"""Letters of `com`, `ac` and the like: two such labels are where names are sold, not somebody's domain."""
+"""Letters of `com`, `ac` and the like: two such labels are where names are sold, not one owner's domain."""
 
 _BROKEN_OFF: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 """What TLS says of a connection that ended: that is no matter of certificates."""
@@ -100,7 +100,7 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
             connections.add(self)
 
         def _new_conn(self: Any) -> socket.socket:
-            made: socket.socket = connection._new_conn(self)  # noqa: SLF001 - nothing else is told of a new socket
+            made: socket.socket = connection._new_conn(self)  # noqa: SLF001 - there is no other way to a new socket
             # TLS takes `made` apart while it shakes hands, which may trickle like anything else.
             self.to_be_cut = made.dup()
             try:
@@ -184,7 +184,7 @@ class LimitedHttp(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc] #
         return response
 
     def release(self) -> None:
-        """Gives back what answers have taken, once nobody reads in them."""
+        """Gives back what answers have taken, once they have been read."""
         self._store.give_back(self._taken)
         self._taken = 0
 
@@ -349,7 +349,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _domain(host: str) -> str | None:
-    """What its neighbours' names end with; None of an address, and where anybody may be a neighbour (`co.uk`)."""
+    """What its neighbours' names end with; None of an address, and where names are sold (`co.uk`)."""
     _, _, domain = host.partition(".")
     labels = domain.split(".")
     if _is_address(host) or len(labels) < 2:  # noqa: PLR2004 - a domain of all

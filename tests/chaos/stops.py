@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.stops`: both services told to stop at random moments, under load, and how they ended."""
+"""`python -m tests.chaos.stops`: both services stopped at random moments, under load, and how they ended."""
 
 import argparse
 import asyncio
@@ -28,7 +28,7 @@ AT_ONCE = 3
 BUSY_LOOPS = 4
 LONGEST_SECONDS = 120
 STARTING = 0.3
-"""How many are told while they start; the others once they answer."""
+"""How many are stopped while they start; the others once they answer."""
 
 LATEST_SECONDS = 3.0
 """By then, and from then on, a service has polled, and has met the sites that hang."""
@@ -38,7 +38,7 @@ KINDS = {"sync": ("sync_service", 1), "api": ("api_service", 1), "api, 2 workers
 
 @dataclass(frozen=True)
 class Stop:
-    """One process that was told to stop.
+    """One process that was stopped.
 
     Attributes:
         kind: Of `KINDS`.
@@ -86,7 +86,7 @@ class Stops:
         self._numbers = count()
 
     async def one(self) -> Stop:
-        """Starts a service, and tells it to stop at a random moment."""
+        """Starts a service, and stops it at a random moment."""
         kind = self._random.choice(["sync", "sync", *KINDS])
         module, workers = KINDS[kind]
         number = self._random.choice([signal.SIGTERM, signal.SIGTERM, signal.SIGINT])

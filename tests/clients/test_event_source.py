@@ -20,11 +20,11 @@ async def test_event_source_polyfill_goes_on_where_its_connection_was_cut(world:
         wire.cut()
         await world.cloud.book("tacc", GPU_NODE)
 
-        def told() -> bool:
+        def reserved() -> bool:
             nodes = [node for each in heard if each["type"] == "availability" for node in each["data"]["nodes"]]
             return (GPU_NODE, "reserved") in [(node["node_id"], node["availability"]) for node in nodes]
 
-        await until(told)
+        await until(reserved)
     kinds = [each["type"] for each in heard]
     assert "resync" not in kinds[kinds.index("error") :]
     assert not [each for each in heard if each.get("closed")]

@@ -585,8 +585,8 @@ class TestOtherHosts:
 
     def test_clouds_yaml_names_hosts_by_its_addresses(self) -> None:
         auth = {"auth_url": "http://a/v3", "application_credential_secret": "http://s"}
-        told = {"reservation_endpoint_override": "http://b/v1", "region_name": "http://r", "verify": True}
-        assert set(_named({"auth": auth, **told})) == {"http://a/v3", "http://b/v1"}
+        more = {"reservation_endpoint_override": "http://b/v1", "region_name": "http://r", "verify": True}
+        assert set(_named({"auth": auth, **more})) == {"http://a/v3", "http://b/v1"}
         assert set(_named({"auth": {"endpoint": "http://a"}})) == {"http://a"}
 
     @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 BEGINNING = """
 import atexit, os, sys, threading, time
-from shared.process import ending_in_good_order, told_to_stop
+from shared.process import ending_in_good_order, stop_requested
 """
 
 
@@ -106,7 +106,7 @@ async def test_a_signal_that_something_swallowed_is_not_forgotten(tmp_path: Path
         f"        time.sleep(600)\n"
         f"    except:\n"
         f"        pass\n"
-        f"    print(told_to_stop())",
+        f"    print(stop_requested())",
         stdout=subprocess.PIPE,
     )
     await until(begun.exists)
@@ -122,11 +122,11 @@ def test_a_process_leaves_though_there_is_nothing_to_write_to() -> None:
     assert process.returncode == 0
 
 
-def test_who_was_told_to_stop_before_it_divided_starts_no_workers() -> None:
+def test_who_was_stop_requested_before_it_divided_starts_no_workers() -> None:
     text = """
 import shared.process
 from api_service.workers import divided
-shared.process._told = True  # as a signal does that an import has swallowed
+shared.process._stop_requested = True  # as a signal does that an import has swallowed
 with ending_in_good_order():
     divided(2, [])
     print("a worker")

@@ -113,8 +113,8 @@ def body(said: bytes, code: int = 200, **headers: str) -> Fault:
     """These bytes."""
 
     async def fault(_request: web.Request, _handler: Handler) -> web.StreamResponse:
-        told = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
-        return web.Response(body=said, status=code, headers=told)
+        sent = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        return web.Response(body=said, status=code, headers=sent)
 
     return fault
 
